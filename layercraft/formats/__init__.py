@@ -1,0 +1,1 @@
+"""Pure readers and writers of bytes: zip records, wheel names and RECORD."""

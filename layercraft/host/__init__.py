@@ -1,0 +1,1 @@
+"""What touches this machine: the HTTP client, the cache, processes."""

@@ -1,0 +1,1 @@
+"""From wheels to a zip: the tree, its changes, sizes and the archive."""

@@ -1,0 +1,1 @@
+"""What to build: recipes, requirements files, options."""

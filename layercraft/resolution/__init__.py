@@ -1,0 +1,1 @@
+"""From requirements to a lock: the index, the candidates, the solver."""
