@@ -1,0 +1,157 @@
+"""HTTP/1.1 connections: one pool of httpx for all threads, and what went wrong in people's words.
+
+httpx is imported and the certificates are read when the first request is made. Proxies and
+`SSL_CERT_FILE` are understood as httpx does.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx
+
+CONNECT_TIMEOUT = 10.0  # seconds
+READ_TIMEOUT = 30.0  # seconds without a single byte
+CONNECTIONS = 32
+
+
+class BrokenConnectionError(Exception):
+    """A request that got no whole answer. `passing` tells whether another try may help."""
+
+    def __init__(self, reason: str, *, passing: bool, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.passing = passing
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer whose body is not read yet. Use as a context manager: it gives the connection back."""
+
+    response: httpx.Response
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return self.response.status_code
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, keys in lower case."""
+        return dict(self.response.headers)
+
+    @property
+    def url(self) -> str:
+        """The address that answered, after redirects."""
+        return str(self.response.url)
+
+    def chunks(self, *, decoded: bool) -> Iterator[bytes]:
+        """The body as it arrives, with Content-Encoding undone if `decoded`. Raises BrokenConnectionError."""
+        from httpx import HTTPError
+
+        try:
+            yield from self.response.iter_bytes() if decoded else self.response.iter_raw()
+        except HTTPError as error:
+            raise _translated(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.response.close()
+
+
+class Transport:
+    """A pool of kept connections, made on the first request; safe for many threads."""
+
+    def __init__(self, user_agent: str | None) -> None:
+        self._user_agent = user_agent
+        self._pool: httpx.Client | None = None
+        self._lock = threading.Lock()
+
+    def open(self, url: str, headers: Mapping[str, str]) -> Reply:
+        """Send a GET, follow redirects, and give the answer once its headers are there.
+
+        Raises BrokenConnectionError.
+        """
+        pool = self._pool or self._connect()
+        from httpx import HTTPError, InvalidURL
+
+        try:
+            return Reply(pool.send(pool.build_request("GET", url, headers=dict(headers)), stream=True))
+        except (HTTPError, InvalidURL) as error:
+            raise _translated(error) from error
+
+    def _connect(self) -> httpx.Client:
+        with self._lock:
+            if self._pool is None:
+                import httpx
+
+                self._pool = httpx.Client(
+                    headers={"user-agent": self._user_agent or _default_user_agent()},
+                    timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
+                    limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+                    follow_redirects=True,
+                )
+            return self._pool
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
+
+
+def _translated(error: Exception) -> BrokenConnectionError:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return BrokenConnectionError(
+                f"has a certificate that is not trusted ({cause.verify_message})",
+                passing=False,
+                hint="Set SSL_CERT_FILE to the certificate bundle of your network.",
+            )
+        if isinstance(cause, socket.gaierror):
+            passing = cause.errno == socket.EAI_AGAIN
+            return BrokenConnectionError("cannot be reached: name not known", passing=passing)
+        if isinstance(cause, ConnectionRefusedError):
+            return BrokenConnectionError("cannot be reached: connection refused", passing=True)
+    return _translated_kind(error)
+
+
+def _translated_kind(error: Exception) -> BrokenConnectionError:
+    import httpx
+
+    kinds: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
+        ((httpx.InvalidURL, httpx.UnsupportedProtocol), "is no http or https address", False),
+        ((httpx.TooManyRedirects,), "redirects without end", False),
+        ((httpx.TimeoutException,), "does not answer in time", True),
+        ((httpx.ConnectError, httpx.ProxyError), "cannot be reached", True),
+    )
+    for types, reason, passing in kinds:
+        if isinstance(error, types):
+            return BrokenConnectionError(reason, passing=passing)
+    return BrokenConnectionError("broke the connection", passing=True)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _default_user_agent() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"layercraft/{version('layercraft')}"
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "layercraft"
