@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 30.0  # seconds without a single byte
 CONNECTIONS = 32
+_CHUNK = 1 << 18  # bytes
 
 
 class BrokenConnectionError(Exception):
@@ -58,7 +59,7 @@ class Reply:
         from httpx import HTTPError
 
         try:
-            yield from self.response.iter_bytes() if decoded else self.response.iter_raw()
+            yield from self.response.iter_bytes() if decoded else self.response.iter_raw(_CHUNK)
         except HTTPError as error:
             raise _translated(error) from error
 
