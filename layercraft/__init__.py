@@ -1,0 +1,1 @@
+"""AWS Lambda layers for Python packages."""

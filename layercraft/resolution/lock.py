@@ -1,0 +1,187 @@
+"""The lock: exactly which wheels make a layer, as a PEP 751 file through packaging's own module."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from packaging.markers import Marker
+from packaging.pylock import (
+    Package,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+    PylockValidationError,
+    is_valid_pylock_path,
+)
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from layercraft.errors import BadLockError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from layercraft.target import Target
+
+TOOL = "layercraft"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One locked wheel. `size` is in bytes; `path` stands for `url` where the lock names a local file."""
+
+    name: NormalizedName
+    version: str
+    filename: str
+    url: str | None
+    path: Path | None
+    sha256: str
+    size: int | None
+    requires: tuple[NormalizedName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """The wheels of one layer on one target, sorted by name, and the requirements they answer.
+
+    `requirements` are the user's own, as texts; empty for a lock of another tool. `excluded` are
+    distributions that were asked for and kept out.
+    """
+
+    target: Target
+    pins: tuple[Pin, ...]
+    requirements: tuple[str, ...] = ()
+    excluded: tuple[NormalizedName, ...] = ()
+
+
+def lock_name(stem: str, target: Target) -> str:
+    """Give the file name of a layer's lock: `pylock.NAME_3_13_arm64.toml` (PEP 751: no dots in NAME)."""
+    return f"pylock.{stem.replace('.', '-')}_{target.stem}.toml"
+
+
+def to_toml(lock: Lock) -> str:
+    """Write a lock as the text of a PEP 751 file: the same lock gives the same text."""
+    import tomli_w
+
+    target = lock.target
+    pylock = Pylock(
+        lock_version=Version("1.0"),
+        environments=[
+            Marker(
+                f"python_version == '{target.markers['python_version']}'"
+                f" and sys_platform == 'linux' and platform_machine == '{target.machine}'"
+            )
+        ],
+        requires_python=SpecifierSet(f"=={target.markers['python_version']}.*"),
+        created_by=TOOL,
+        packages=[_package(pin) for pin in lock.pins],
+        tool={
+            TOOL: {
+                "runtime": target.runtime.name,
+                "architecture": target.architecture,
+                "requirements": list(lock.requirements),
+                "excluded": list(lock.excluded),
+            }
+        },
+    )
+    pylock.validate()
+    return tomli_w.dumps(dict(pylock.to_dict()))
+
+
+def _package(pin: Pin) -> Package:
+    return Package(
+        name=pin.name,
+        version=Version(pin.version),
+        dependencies=[{"name": name} for name in pin.requires] or None,
+        wheels=[
+            PackageWheel(
+                name=pin.filename,
+                url=pin.url,
+                path=str(pin.path) if pin.path else None,
+                size=pin.size,
+                hashes={"sha256": pin.sha256},
+            )
+        ],
+    )
+
+
+def read_lock(path: Path, target: Target) -> Lock:
+    """Read any tool's PEP 751 lock file and choose its wheels for the target.
+
+    Raises:
+        BadLockError: the file is missing, broken, not for this target, or wants what is no wheel.
+    """
+    if not is_valid_pylock_path(path):
+        raise BadLockError(
+            f"{path}: a lock file is named pylock.toml or pylock.NAME.toml, with no dots in NAME (PEP 751)"
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        pylock = Pylock.from_dict(table)
+    except OSError as error:
+        raise BadLockError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadLockError(f"{path}: not valid TOML: {error}") from error
+    except PylockValidationError as error:
+        raise BadLockError(f"{path}: not a valid lock file (PEP 751): {error}") from error
+    return from_pylock(pylock, table, target, path)
+
+
+def from_pylock(pylock: Pylock, table: Mapping[str, Any], target: Target, path: Path) -> Lock:
+    """Choose a lock's wheels for the target. `path` is the lock's own, for messages and relative paths.
+
+    Raises:
+        BadLockError: the lock is not for this target, or wants what is no wheel.
+    """
+    tags = [Tag(*text.split("-")) for text in target.tags]
+    try:
+        selected = list(pylock.select(environment=dict(target.markers), tags=tags))  # type: ignore[arg-type]
+    except PylockSelectError as error:
+        raise BadLockError(
+            f"{path}: does not fit {target}: {error}",
+            hint=f"make one for it with `layercraft lock … {_flags(target)}`",
+        ) from error
+    pins: list[Pin] = []
+    for package, artifact in selected:
+        if not isinstance(artifact, PackageWheel):
+            raise BadLockError(
+                f"{path}: {package.name} {package.version or ''} is no wheel for {target} but a source",
+                hint="layercraft builds layers from wheels only",
+            )
+        pins.append(_pin(package, artifact, path))
+    own = table.get("tool", {}).get(TOOL, {})
+    return Lock(
+        target=target,
+        pins=tuple(sorted(pins, key=lambda pin: pin.name)),
+        requirements=tuple(own.get("requirements", ())),
+        excluded=tuple(own.get("excluded", ())),
+    )
+
+
+def _pin(package: Package, wheel: PackageWheel, path: Path) -> Pin:
+    sha256 = wheel.hashes.get("sha256")
+    if not sha256:
+        raise BadLockError(f"{path}: {wheel.filename} has no sha256; layercraft checks every wheel by it")
+    return Pin(
+        name=package.name,
+        version=str(package.version) if package.version else wheel.filename.split("-")[1],
+        filename=wheel.filename,
+        url=wheel.url if not wheel.path else None,
+        path=path.parent / wheel.path if wheel.path else None,
+        sha256=sha256.lower(),
+        size=wheel.size,
+        requires=tuple(sorted(_names(package))),
+    )
+
+
+def _names(package: Package) -> set[NormalizedName]:
+    return {NormalizedName(str(each["name"])) for each in package.dependencies or () if "name" in each}
+
+
+def _flags(target: Target) -> str:
+    return f"-r {target.markers['python_version']} -a {target.architecture}"

@@ -1,0 +1,175 @@
+"""True dependencies: the METADATA of the very wheel that would be taken.
+
+Asked in this order: the cache; the file served beside the wheel (PEP 658); the wheel's own bytes by
+range requests; the whole wheel. Mirrors advertise the first and answer 404 for part of the files,
+so what a host can do is remembered, and the next way is tried at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from packaging.utils import canonicalize_name
+
+from layercraft.errors import BadWheelError, HashMismatchError, IndexUnreachableError
+from layercraft.formats.core_metadata import CoreMetadata, parse_core_metadata
+from layercraft.formats.zip_records import locate, read_data, read_directory
+from layercraft.resolution.index import Hashes
+
+if TYPE_CHECKING:
+    from layercraft.formats.zip_records import ReadAt
+    from layercraft.host.cache import Cache
+    from layercraft.host.client import Answer, Client
+    from layercraft.resolution.candidates import Candidate
+
+OK, PARTIAL = 200, 206
+IDENTITY = {"Accept-Encoding": "identity"}
+
+
+@dataclass(slots=True)
+class _Host:
+    """What a file host has shown so far."""
+
+    missed: bool = False
+    ranges: bool = True
+
+
+@dataclass(slots=True)
+class WheelMetadata:
+    """Reads the core metadata of wheels; see the module's text for the ways it takes."""
+
+    client: Client
+    cache: Cache
+    _hosts: dict[str, _Host] = field(default_factory=dict)
+
+    def metadata(self, candidate: Candidate) -> CoreMetadata:
+        """Give the core metadata of a candidate's wheel; see `MetadataSource.metadata`."""
+        sha256 = candidate.file.hashes.sha256 or ""
+        data = self.cache.read("metadata", sha256)
+        if data is not None:
+            return _parse(data, candidate)
+        host = self._hosts.setdefault(urlsplit(candidate.url).netloc, _Host())
+        data = self._beside(candidate, host) or self._inside(candidate, host) or self._whole(candidate)
+        parsed = _parse(data, candidate)
+        self.cache.write("metadata", sha256, data)
+        return parsed
+
+    def _beside(self, candidate: Candidate, host: _Host) -> bytes | None:
+        advertised = candidate.file.core_metadata
+        if not advertised or (host.missed and host.ranges):
+            return None
+        answer = self.client.get(candidate.url + ".metadata")
+        if answer.status != OK:
+            host.missed = True
+            return None
+        expected = advertised.sha256 if isinstance(advertised, Hashes) else None
+        if expected and hashlib.sha256(answer.body).hexdigest() != expected:
+            raise HashMismatchError(
+                f"{candidate.file.filename}.metadata: the bytes do not have the index's sha256"
+            )
+        return answer.body
+
+    def _inside(self, candidate: Candidate, host: _Host) -> bytes | None:
+        if not host.ranges:
+            return None
+        reader = _RemoteWheel(self.client, candidate.url)
+        try:
+            return reader.metadata(candidate.file.filename)
+        except _NoRangesError:
+            host.ranges = False
+            return None
+
+    def _whole(self, candidate: Candidate) -> bytes:
+        answer = self.client.get(candidate.url, IDENTITY)
+        if answer.status != OK:
+            raise _refused(candidate.url, answer)
+        if hashlib.sha256(answer.body).hexdigest() != candidate.file.hashes.sha256:
+            raise HashMismatchError(f"{candidate.file.filename}: the bytes do not have the index's sha256")
+        return metadata_member(
+            lambda offset, size: answer.body[offset : offset + size],
+            len(answer.body),
+            candidate.file.filename,
+        )
+
+
+class _NoRangesError(Exception):
+    """The host ignores the Range header."""
+
+
+class _RemoteWheel:
+    """The end of a wheel, read by range requests and extended to the front as far as it is asked for.
+
+    METADATA stands just before the central directory in nearly all wheels, so one or two requests do.
+    """
+
+    STEP = 64 * 1024
+    AHEAD = 96 * 1024
+    REACH = 4 * 1024 * 1024
+
+    def __init__(self, client: Client, url: str) -> None:
+        self._client = client
+        self._url = url
+        self._end = b""
+        self._start = 0
+
+    def metadata(self, filename: str) -> bytes:
+        self._end, length = self._fetch(f"bytes=-{self.STEP}")
+        self._start = length - len(self._end)
+        return metadata_member(self.read_at, length, filename)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        if offset < self._start - self.REACH:
+            return self._fetch(f"bytes={offset}-{offset + size - 1}")[0]
+        if offset < self._start:
+            front = max(0, offset - self.AHEAD)
+            self._end = self._fetch(f"bytes={front}-{self._start - 1}")[0] + self._end
+            self._start = front
+        return self._end[offset - self._start : offset - self._start + size]
+
+    def _fetch(self, byte_range: str) -> tuple[bytes, int]:
+        answer = self._client.get(self._url, {"Range": byte_range, **IDENTITY})
+        if answer.status in (OK, 416):
+            raise _NoRangesError
+        if answer.status != PARTIAL:
+            raise _refused(self._url, answer)
+        total = answer.headers.get("content-range", "").rpartition("/")[2]
+        if not total.isdigit():
+            raise _NoRangesError
+        return answer.body, int(total)
+
+
+def metadata_member(read_at: ReadAt, length: int, filename: str) -> bytes:
+    """Find and inflate the METADATA member of a wheel of `length` bytes.
+
+    Raises:
+        BadWheelError: the bytes are no zip, or hold no METADATA for this file name.
+    """
+    directory = read_directory(read_at, length, archive=filename)
+    name, version = filename.split("-")[:2]
+    for listed in directory.listed:
+        folder, _, base = listed.name.partition("/")
+        if base == "METADATA" and folder.endswith(".dist-info") and _is_of(folder, name):
+            return read_data(read_at, locate(read_at, listed, archive=filename), archive=filename)
+    raise BadWheelError(f"{filename}: no METADATA for {name} {version} inside")
+
+
+def _is_of(dist_info: str, name: str) -> bool:
+    return canonicalize_name(dist_info.partition("-")[0]) == canonicalize_name(name)
+
+
+def _parse(data: bytes, candidate: Candidate) -> CoreMetadata:
+    try:
+        parsed = parse_core_metadata(data)
+    except ValueError as error:
+        raise BadWheelError(f"{candidate.file.filename}: METADATA cannot be read: {error}") from error
+    if canonicalize_name(parsed.name) != candidate.name:
+        raise BadWheelError(f"{candidate.file.filename}: its METADATA is of another package, {parsed.name}")
+    return parsed
+
+
+def _refused(url: str, answer: Answer) -> IndexUnreachableError:
+    host = urlsplit(url).hostname
+    return IndexUnreachableError(f"{host}: answered {answer.status} for {url.rpartition('/')[2]}")

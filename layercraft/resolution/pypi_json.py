@@ -1,0 +1,94 @@
+"""The JSON API of PyPI: `/pypi/NAME/json`.
+
+Its `releases` are officially deprecated but served; an index that leaves them out, or that has no
+JSON API, is asked through the Simple API instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct, field
+
+from layercraft.errors import BadIndexAnswerError
+from layercraft.resolution.index import Hashes, IndexFile, IndexPage
+
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
+    from layercraft.host.answers import CachedAnswers
+    from layercraft.resolution.index import Index
+
+LIFETIME = 15 * 60
+"""Seconds that a page counts as fresh where the server does not say."""
+
+
+class _File(Struct, frozen=True):
+    filename: str
+    url: str
+    digests: Hashes = Hashes()
+    requires_python: str | None = None
+    size: int | None = None
+    yanked: bool = False
+    yanked_reason: str | None = None
+    core_metadata: Hashes | bool | None = field(default=None, name="core-metadata")
+
+    def to_index_file(self) -> IndexFile:
+        return IndexFile(
+            filename=self.filename,
+            url=self.url,
+            hashes=self.digests,
+            requires_python=self.requires_python,
+            size=self.size,
+            yanked=(self.yanked_reason or True) if self.yanked else False,
+            core_metadata=self.core_metadata,
+        )
+
+
+class _Project(Struct, frozen=True):
+    releases: dict[str, list[_File]] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Project)
+
+
+class PypiJsonIndex:
+    """Pages from the JSON API, and from `simple` where the JSON API has none.
+
+    Once the JSON API has missed a package that the Simple API has, it is not asked again: the
+    index does not speak it.
+    """
+
+    def __init__(self, answers: CachedAnswers, root: str, simple: Index) -> None:
+        self._answers = answers
+        self._root = root
+        self._simple = simple
+        self._speaks_json = True
+
+    def page(self, name: NormalizedName) -> IndexPage:
+        """Give all files of a package; see `Index.page` for what it raises."""
+        if not self._speaks_json:
+            return self._simple.page(name)
+        url = f"{self._root}/pypi/{name}/json"
+        answer = self._answers.get(url, accept="application/json", lifetime=LIFETIME)
+        if answer.status == 200:  # noqa: PLR2004 (HTTP's own number)
+            releases = decode(answer.body, url).releases
+            if releases is not None:
+                files = tuple(file.to_index_file() for listed in releases.values() for file in listed)
+                return IndexPage(url=answer.url or url, files=files)
+        page = self._simple.page(name)
+        self._speaks_json = False
+        return page
+
+
+def decode(body: bytes, url: str) -> _Project:
+    """Decode a page of the JSON API.
+
+    Raises:
+        BadIndexAnswerError: the bytes are not such a page.
+    """
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadIndexAnswerError(f"{url}: not a page of the JSON API: {error}") from error
