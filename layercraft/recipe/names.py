@@ -1,0 +1,43 @@
+"""Names: the nearest known one to a mistyped one, and the ones that AWS takes for layers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from layercraft.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LAYER_NAME_LIMIT = 120
+"""Characters of a layer's name before runtime and architecture are appended; AWS takes 140 in all."""
+
+_FORBIDDEN = re.compile(r"[^a-zA-Z0-9_-]+")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Give the known name that looks most like `name`, whatever its case; None when none comes near."""
+    from difflib import get_close_matches
+
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    found = get_close_matches(name.casefold(), by_folded, n=1)
+    return by_folded[found[0]] if found else None
+
+
+def distribution_glob(text: str) -> str:
+    """Write a glob on distribution names as it must be to match normalized ones: `NVIDIA_*` → `nvidia-*`."""
+    return re.sub(r"[._]", "-", text).lower()
+
+
+def layer_name(text: str) -> str:
+    """Turn a name of any kind into one that a Lambda layer may bear: `zope.interface` → `zope-interface`.
+
+    Each run of characters outside `[a-zA-Z0-9-_]` (LayerName in the PublishLayerVersion API) becomes one
+    `-`, and what is over LAYER_NAME_LIMIT is cut off. The result has no dots, so that PEP 751 takes it
+    inside a lock's file name too. Raises UsageError when no letter or digit is left.
+    """
+    name = _FORBIDDEN.sub("-", text)[:LAYER_NAME_LIMIT]
+    if not re.search(r"[a-zA-Z0-9]", name):
+        raise UsageError(f"{text!r} cannot name a layer", hint="use letters, digits, - and _")
+    return name
