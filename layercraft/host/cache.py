@@ -215,7 +215,7 @@ class Cache:
 
 
 def _checksum(head: bytes, data: bytes) -> int:
-    return zlib.crc32(data, zlib.crc32(head))
+    return zlib.crc32(data, zlib.crc32(b"%d " % len(head) + head))
 
 
 def _folder(path: Path) -> list[Path]:
@@ -246,7 +246,8 @@ def _with_parent(path: Path, action: Callable[[], object]) -> None:
         with suppress(FileNotFoundError):
             action()
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
     action()
 
 

@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from layercraft.errors import IndexUnreachableError
 
@@ -66,18 +66,27 @@ class Patience:
 
 def host(url: str) -> str:
     """The host of an address, with its port if one is given, without credentials."""
-    return urlsplit(url).netloc.rpartition("@")[2] or url
+    parts = _split(url)
+    return parts.netloc.rpartition("@")[2] or parts.path
 
 
 def place(url: str) -> str:
     """Host and path of an address: what may be told. Credentials and query may be secrets."""
-    return host(url) + urlsplit(url).path
+    parts = _split(url)
+    return parts.netloc.rpartition("@")[2] + parts.path
 
 
 def without_credentials(url: str) -> str:
     """The address without user name and password."""
-    parts = urlsplit(url)
+    parts = _split(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "a malformed address", "", "")
 
 
 def _phrase(status: int) -> str:

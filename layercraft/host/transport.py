@@ -6,8 +6,6 @@ httpx is imported and the certificates are read when the first request is made. 
 
 from __future__ import annotations
 
-import socket
-import ssl
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -55,13 +53,27 @@ class Reply:
         return str(self.response.url)
 
     def chunks(self, *, decoded: bool) -> Iterator[bytes]:
-        """The body as it arrives, with Content-Encoding undone if `decoded`. Raises BrokenConnectionError."""
+        """The body as it arrives, with Content-Encoding undone if `decoded`; all but the last are large.
+
+        Raises BrokenConnectionError, after what arrived before was given.
+        """
         from httpx import HTTPError
 
+        pieces, size = [], 0
+        broken = None
         try:
-            yield from self.response.iter_bytes() if decoded else self.response.iter_raw(_CHUNK)
+            for piece in self.response.iter_bytes() if decoded else self.response.iter_raw():
+                pieces.append(piece)
+                size += len(piece)
+                if size >= _CHUNK:
+                    yield b"".join(pieces)
+                    pieces, size = [], 0
         except HTTPError as error:
-            raise _translated(error) from error
+            broken = _translated(error)
+        if pieces:
+            yield b"".join(pieces)
+        if broken is not None:
+            raise broken
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +125,9 @@ class Transport:
 
 
 def _translated(error: Exception) -> BrokenConnectionError:
+    import socket
+    import ssl
+
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return BrokenConnectionError(
