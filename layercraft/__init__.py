@@ -1,1 +1,92 @@
-"""AWS Lambda layers for Python packages."""
+"""AWS Lambda layers for Python packages, on any machine: no Docker, no matching Python.
+
+    from layercraft import Target, build, find_recipe, shipped_layers
+
+    built = build(find_recipe("sklearn", [shipped_layers()]), Target.parse("3.13", "arm64"))
+    print(built.zip, built.sizes.unzipped)
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from layercraft.errors import LayercraftError
+    from layercraft.events import SILENT, Progress, Reporter
+    from layercraft.layer.zip_sizes import read_sizes
+    from layercraft.pipeline import Built, build, lock, write_lock
+    from layercraft.recipe.catalog import find_recipe, list_recipes, shipped_layers
+    from layercraft.recipe.options import BuildOptions
+    from layercraft.recipe.recipe import Recipe, read_recipe
+    from layercraft.recipe.requirements import RequirementsInput
+    from layercraft.resolution.lockfile import Lock, Pin, read_lock
+    from layercraft.resolution.resolver import Resolution
+    from layercraft.sources import Sources, open_sources
+    from layercraft.target import Target, runtimes
+
+_HOMES = {
+    "SILENT": "events",
+    "BuildOptions": "recipe.options",
+    "Built": "pipeline",
+    "LayercraftError": "errors",
+    "Lock": "resolution.lockfile",
+    "Pin": "resolution.lockfile",
+    "Progress": "events",
+    "Recipe": "recipe.recipe",
+    "Reporter": "events",
+    "RequirementsInput": "recipe.requirements",
+    "Resolution": "resolution.resolver",
+    "Sources": "sources",
+    "Target": "target",
+    "build": "pipeline",
+    "find_recipe": "recipe.catalog",
+    "list_recipes": "recipe.catalog",
+    "lock": "pipeline",
+    "open_sources": "sources",
+    "read_lock": "resolution.lockfile",
+    "read_recipe": "recipe.recipe",
+    "read_sizes": "layer.zip_sizes",
+    "runtimes": "target",
+    "shipped_layers": "recipe.catalog",
+    "write_lock": "pipeline",
+}
+
+__all__ = [
+    "SILENT",
+    "BuildOptions",
+    "Built",
+    "LayercraftError",
+    "Lock",
+    "Pin",
+    "Progress",
+    "Recipe",
+    "Reporter",
+    "RequirementsInput",
+    "Resolution",
+    "Sources",
+    "Target",
+    "build",
+    "find_recipe",
+    "list_recipes",
+    "lock",
+    "open_sources",
+    "read_lock",
+    "read_recipe",
+    "read_sizes",
+    "runtimes",
+    "shipped_layers",
+    "write_lock",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -159,6 +159,11 @@ def runtimes() -> tuple[Runtime, ...]:
     return tuple(_runtime(entry, data) for entry in data["runtime"])
 
 
+def architectures() -> tuple[str, ...]:
+    """Give the names of all architectures, as AWS spells them."""
+    return tuple(_architectures())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Architecture:
     machine: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
@@ -12,8 +13,8 @@ from packaging.utils import NormalizedName, canonicalize_name
 from layercraft.errors import NoSolutionError, RequirementError, UnknownPackageError
 from layercraft.resolution.candidates import WheelSelector
 from layercraft.resolution.index import Hashes, IndexFile, IndexPage
-from layercraft.resolution.lock import Lock, Pin
-from layercraft.resolution.passed_over import PassedOver, passed_over
+from layercraft.resolution.lockfile import Lock, Pin
+from layercraft.resolution.newer_releases import PassedOver, passed_over
 from layercraft.resolution.prefetch import Catalogue
 from layercraft.resolution.provider import Problem, Provider
 from layercraft.resolution.refusals import refusal
@@ -23,23 +24,10 @@ from layercraft.resolution.solver import Solution, Unsatisfiable, solve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from layercraft.recipe.requirements import Requested
+    from layercraft.recipe.requirements import RequirementsInput
     from layercraft.resolution.candidates import Candidate
     from layercraft.resolution.index import Index, MetadataSource
     from layercraft.target import Target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What the user asks for: requirements, constraints, and names (globs) to keep out.
-
-    `prereleases` allows pre-releases of every package (pip's `--pre`).
-    """
-
-    requirements: tuple[Requested, ...]
-    constraints: tuple[Requested, ...] = ()
-    exclude: tuple[str, ...] = ()
-    prereleases: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +40,20 @@ class Resolution:
 
 
 def resolve(  # noqa: PLR0913 (the collaborators are arguments)
-    wanted: Wanted,
+    wanted: RequirementsInput,
     target: Target,
     index: Index,
     metadata: MetadataSource,
     *,
+    exclude: Sequence[str] = (),
     targets: Sequence[Target] = (),
     decided: Callable[[Candidate], None] = lambda _: None,
 ) -> Resolution:
     """Choose the newest wheels for the target that satisfy what is wanted.
 
-    `targets` are other targets that an error may name as a way out; `decided` is told of likely
-    wheels while the search goes on.
+    `exclude` are globs on names of distributions to keep out, whoever requires them. A wanted URL
+    must come with its sha256. `targets` are other targets that an error may name as a way out;
+    `decided` is told of likely wheels while the search goes on.
 
     Raises:
         UnknownPackageError: the index has no package of a required name.
@@ -73,7 +63,7 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
     """
     selector = WheelSelector(target)
     active = ActiveRequirements(target.markers)
-    problem = _problem(wanted, active)
+    problem = _problem(wanted, exclude, active)
     catalogue = Catalogue(
         index,
         metadata,
@@ -102,15 +92,17 @@ def explain_failure(
     failure: Unsatisfiable, selector: WheelSelector, targets: Iterable[Target]
 ) -> NoSolutionError:
     """Give the failure in people's words; what words need is loaded only now."""
-    from layercraft.resolution.explain import explain
+    from layercraft.resolution.derivation import explain
 
     return explain(failure, selector, targets)
 
 
-def _problem(wanted: Wanted, active: ActiveRequirements) -> Problem:
+def _problem(
+    wanted: RequirementsInput, exclude: Sequence[str], active: ActiveRequirements
+) -> Problem:
 
     def excluded(name: str) -> bool:
-        return any(fnmatch(name, pattern) for pattern in wanted.exclude)
+        return any(fnmatch(name, pattern) for pattern in exclude)
 
     roots = [
         (each.requirement, each.source)
@@ -132,44 +124,43 @@ def _problem(wanted: Wanted, active: ActiveRequirements) -> Problem:
     )
 
 
-def _direct_pages(wanted: Wanted, selector: WheelSelector) -> dict[NormalizedName, IndexPage]:
+def _direct_pages(wanted: RequirementsInput, selector: WheelSelector) -> dict[NormalizedName, IndexPage]:
     """Give a page of one file for each `name @ URL`; its sha256 stands in the URL's fragment."""
     pages: dict[NormalizedName, IndexPage] = {}
     for each in (*wanted.requirements, *wanted.constraints):
-        if not each.requirement.url:
+        if not each.url:
             continue
-        name = normalized(each.requirement)
-        url, _, fragment = each.requirement.url.partition("#")
-        sha256 = fragment.removeprefix("sha256=")
-        file = IndexFile(filename=url.rpartition("/")[2], url=url, hashes=Hashes(sha256=sha256))
-        if pages.get(name, IndexPage(url=url, files=())).url != url:
+        file = IndexFile(
+            filename=unquote(each.url.rpartition("/")[2]), url=each.url, hashes=Hashes(sha256=each.hashes[0])
+        )
+        page = pages.setdefault(each.name, IndexPage(url=each.url, files=(file,)))
+        if page.url != each.url:
             raise RequirementError(
-                f"{each.source}: {name} is asked for from two URLs", hint="keep one of them"
+                f"{each.source}: {each.name} is asked for from two URLs", hint="keep one of them"
             )
-        pages[name] = IndexPage(url=url, files=(file,))
-        if not selector.candidates(name, pages[name]).listed:
+        if not selector.candidates(each.name, page).listed:
             raise NoSolutionError(
                 f"{each.source}: {file.filename} does not fit {selector.target}: {refusal([file], selector)}"
             )
     return pages
 
 
-def _hashes(wanted: Wanted) -> dict[NormalizedName, frozenset[str]]:
+def _hashes(wanted: RequirementsInput) -> dict[NormalizedName, frozenset[str]]:
     found: dict[NormalizedName, frozenset[str]] = {}
     for each in (*wanted.requirements, *wanted.constraints):
         if each.hashes:
-            name = normalized(each.requirement)
-            found[name] = found.get(name, frozenset()) | frozenset(each.hashes)
+            found[each.name] = found.get(each.name, frozenset()) | frozenset(each.hashes)
     return found
 
 
-def _check_hashes(wanted: Wanted, solution: Solution) -> None:
+def _check_hashes(wanted: RequirementsInput, solution: Solution) -> None:
     """Hold pip's rule: once one requirement has a hash, all that is installed must have one."""
     hashes = _hashes(wanted)
+    checking = wanted.require_hashes or any(each.hashes and not each.url for each in wanted.requirements)
     without = sorted(name for name in solution.chosen if name not in hashes)
-    if hashes and without:
+    if checking and without:
         raise RequirementError(
-            f"some requirements have --hash and these have none: {', '.join(without)}",
+            f"hashes are required, and these have none: {', '.join(without)}",
             hint="give each a --hash, or none of them",
         )
 
@@ -183,24 +174,28 @@ def _raise_unknown(problem: Problem, provider: Provider) -> None:
             )
 
 
-def _lock(wanted: Wanted, solution: Solution, target: Target) -> Lock:
+def pin_of(candidate: Candidate, requires: tuple[NormalizedName, ...] = ()) -> Pin:
+    """Give the pin that locks a candidate's wheel."""
+    return Pin(
+        name=candidate.name,
+        version=str(candidate.version),
+        filename=candidate.file.filename,
+        url=candidate.url,
+        path=None,
+        sha256=candidate.file.hashes.sha256 or "",
+        size=candidate.file.size,
+        requires=requires,
+    )
+
+
+def _lock(wanted: RequirementsInput, solution: Solution, target: Target) -> Lock:
     pins = [
-        Pin(
-            name=name,
-            version=str(candidate.version),
-            filename=candidate.file.filename,
-            url=candidate.url,
-            path=None,
-            sha256=candidate.file.hashes.sha256 or "",
-            size=candidate.file.size,
-            requires=solution.requires[name],
-        )
-        for name, candidate in sorted(solution.chosen.items())
+        pin_of(candidate, solution.requires[name]) for name, candidate in sorted(solution.chosen.items())
     ]
     return Lock(
         target=target,
         pins=tuple(pins),
-        requirements=tuple(str(each.requirement) for each in wanted.requirements),
+        requirements=tuple(str(each) for each in wanted.requirements),
         excluded=tuple(sorted(solution.excluded)),
     )
 

@@ -10,7 +10,7 @@ from wheelhouse import RawMember, RawZip, WheelDraft, raw_deflate, sha256
 from layercraft.errors import BadWheelError
 from layercraft.formats.record_file import read_record
 from layercraft.host.cache import Cache
-from layercraft.wheels.inspect import Wheel, inspect, inspect_all
+from layercraft.wheels.inspection import Wheel, inspect, inspect_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,5 @@
+"""`python -m layercraft`."""
+
+from layercraft.cli import main
+
+main()

@@ -1,0 +1,99 @@
+"""The application: commands joined, errors turned into lines and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from layercraft.cli import analysis, caching, layers, recipes
+from layercraft.console import Console
+from layercraft.errors import LayercraftError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
+
+app = typer.Typer(
+    name="layercraft",
+    help="AWS Lambda layers for Python packages: no Docker, no matching Python.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("build")(layers.build)
+app.command("lock")(layers.lock)
+app.command("analyze")(analysis.analyze)
+app.command("list")(recipes.list_)
+app.command("new")(recipes.new)
+app.add_typer(caching.app, name="cache")
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it with the option's value)
+    if wanted:
+        from layercraft.inputs import tool_version
+
+        typer.echo(f"layercraft {tool_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: bool = typer.Option(
+        False, "--version", "-V", help="Show the version and exit.", callback=_show_version, is_eager=True
+    ),
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command: 0 for success, 1 for a failed job, 2 for wrong usage or configuration."""
+    console = Console(as_json="--json" in arguments, no_color=bool(os.environ.get("NO_COLOR")))
+    try:
+        return app(arguments or ["--help"], prog_name="layercraft", standalone_mode=False) or 0
+    except (KeyboardInterrupt, Abort):
+        console.warning("interrupted; what was there before is as it was")
+        return INTERRUPTED
+    except (LayercraftError, TyperException, OSError) as error:
+        return _failed(console, error)
+
+
+def _failed(console: Console, error: Exception) -> int:
+    """Tell an error in one line and give its exit code."""
+    match error:
+        case LayercraftError():
+            shown = error
+        case TyperException():
+            shown = UsageError(error.format_message(), hint="see `layercraft --help`")
+        case BrokenPipeError():
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            shown = OutputError(f"{where}{error.strerror or error}")
+        case _:
+            raise error
+    console.error(shown)
+    return shown.exit_code
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,111 @@
+"""Options that several commands share, each declared once, and what they become."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from layercraft.console import Console
+from layercraft.errors import UsageError
+from layercraft.sources import IndexApi, Sources, open_sources
+from layercraft.target import DEFAULT_ARCHITECTURE, DEFAULT_RUNTIME, Target
+
+Runtime = Annotated[
+    str, typer.Option("-r", "--runtime", metavar="VERSION", help="Lambda runtime: 3.13, python3.13, py313.")
+]
+Architecture = Annotated[
+    str, typer.Option("-a", "--arch", metavar="ARCH", help="x86_64 (amd64) or arm64 (aarch64).")
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...", help="Recipes: ./layers first, then those that come with layercraft."
+    ),
+]
+Require = Annotated[
+    list[str] | None,
+    typer.Option("--require", metavar="REQUIREMENT", help='A requirement, such as "pandas>=2". Repeatable.'),
+]
+Requirements = Annotated[
+    Path | None,
+    typer.Option("--requirements", metavar="FILE", help="A requirements file, as pip knows it."),
+]
+Constraint = Annotated[
+    Path | None, typer.Option("-c", "--constraint", metavar="FILE", help="A file of constraints.")
+]
+LayerName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", help="The layer's name, with --require or --requirements."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", help="Keep these distributions out. Repeatable."),
+]
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for what is made.")]
+IndexUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--index-url", metavar="URL", envvar="LAYERCRAFT_INDEX_URL", help="Another index than PyPI."
+    ),
+]
+IndexApiOption = Annotated[
+    str,
+    typer.Option(
+        "--index-api", metavar="API", envvar="LAYERCRAFT_INDEX_API", help="json (PyPI's) or simple (PEP 691)."
+    ),
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option("--cache-dir", metavar="DIR", envvar="LAYERCRAFT_CACHE_DIR", help="Folder of the cache."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Use the cache only, never the network.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no progress.")]
+Top = Annotated[int, typer.Option("-t", "--top", min=1, metavar="N", help="Entries in each list.")]
+
+RUNTIME = DEFAULT_RUNTIME
+ARCHITECTURE = DEFAULT_ARCHITECTURE
+OUTPUT = Path("outputs")
+
+
+def console_for(*, as_json: bool, quiet: bool = False) -> Console:
+    """Make the console of one command."""
+    return Console(as_json=as_json, quiet=quiet, no_color=bool(os.environ.get("NO_COLOR")))
+
+
+def read_target(runtime: str, architecture: str, console: Console) -> Target:
+    """Read the target, and warn about a runtime that is deprecated or a preview.
+
+    Raises:
+        UsageError: runtime or architecture is unknown.
+    """
+    from datetime import UTC, datetime
+
+    target = Target.parse(runtime, architecture)
+    warning = target.runtime.warning(datetime.now(UTC).date())
+    if warning:
+        console.warning(warning)
+    return target
+
+
+@contextmanager
+def sources(
+    index_url: str | None, index_api: str, cache_dir: Path | None, *, offline: bool
+) -> Generator[Sources]:
+    """Open the index, its files and the cache.
+
+    Raises:
+        UsageError: no such API.
+    """
+    apis: dict[str, IndexApi] = {"json": "json", "simple": "simple"}
+    if index_api not in apis:
+        raise UsageError(f"--index-api {index_api}: no such API", hint="take json or simple")
+    with open_sources(
+        cache_dir=cache_dir, index_url=index_url, index_api=apis[index_api], offline=offline
+    ) as opened:
+        yield opened

@@ -1,0 +1,146 @@
+"""What was built, locked or measured: as text for people and as values for `--json`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from layercraft.console import columns
+from layercraft.layer.sizes import Grouping, human_size, upload_notice
+from layercraft.target import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from layercraft.console import Console
+    from layercraft.layer.record import RecordedChange
+    from layercraft.layer.sizes import SizeReport
+    from layercraft.pipeline import Built
+    from layercraft.resolution.lockfile import Lock
+    from layercraft.resolution.resolver import Resolution
+
+GAUGE_WIDTH = 30
+TITLES: dict[Grouping, str] = {
+    "distribution": "Distributions",
+    "folder": "Folders",
+    "file": "Files",
+    "type": "File types",
+}
+
+
+def show_built(console: Console, built: Built, top: int) -> None:
+    """Show what went in, what was taken away, how large it is, and where it lies."""
+    record = built.record
+    if built.skipped:
+        console.out(f"{built.zip} is there already, built from the same inputs")
+    console.out(console.styled("Wheels", "title"))
+    for line in columns([(pin.name, pin.version, pin.filename) for pin in record.pins], left=(0, 1, 2)):
+        console.out(f"  {line}")
+    rows = [_change_row(change) for change in record.changes if change.files]
+    if rows:
+        console.out(console.styled("Changes", "title"))
+    for line in columns(rows):
+        console.out(f"  {line}")
+    show_sizes(console, built.sizes, top)
+    notice = upload_notice(built.sizes.zipped)
+    if notice:
+        console.notice(notice)
+    console.out(f"{built.zip}  {human_size(built.sizes.zipped)}  sha256 {record.zip.sha256}")
+    console.notice(
+        f"lock: {built.lock}; record: {built.record_path}; look inside: layercraft analyze {built.zip}"
+    )
+
+
+def _change_row(change: RecordedChange) -> tuple[str, str, str]:
+    reason = f"{change.source}: {change.rule}" if change.rule else change.source
+    sign, saved = ("-", change.saved) if change.saved >= 0 else ("+", -change.saved)
+    return reason, f"{change.files:,} files", sign + human_size(saved)
+
+
+def built_document(built: Built, top: int) -> dict[str, Any]:
+    """Give a build as JSON values; sizes in bytes."""
+    import msgspec
+
+    return {
+        "zip": str(built.zip),
+        "lock": str(built.lock),
+        "record": str(built.record_path),
+        "skipped": built.skipped,
+        "passed_over": [
+            {"name": each.name, "newest": each.newest, "taken": each.taken, "reason": each.reason}
+            for each in (built.resolution.passed_over if built.resolution else ())
+        ],
+        "build": msgspec.to_builtins(built.record),
+        "sizes": sizes_document(built.sizes, top),
+    }
+
+
+def show_locked(console: Console, lock: Lock, path: Path) -> None:
+    """Show the pins of a lock and where it lies."""
+    for line in columns([(pin.name, pin.version, pin.filename) for pin in lock.pins], left=(0, 1, 2)):
+        console.out(line)
+    console.out(f"{path}  {len(lock.pins)} wheels for {lock.target}")
+    console.notice(f"build it: layercraft build --lock {path}")
+
+
+def locked_document(resolution: Resolution, path: Path) -> dict[str, Any]:
+    """Give a lock as JSON values; sizes in bytes."""
+    lock = resolution.lock
+    return {
+        "lock": str(path),
+        "runtime": lock.target.runtime.name,
+        "architecture": lock.target.architecture,
+        "pins": [
+            {
+                "name": pin.name,
+                "version": pin.version,
+                "filename": pin.filename,
+                "sha256": pin.sha256,
+                "size": pin.size,
+            }
+            for pin in lock.pins
+        ],
+        "excluded": list(lock.excluded),
+        "passed_over": [
+            {"name": each.name, "newest": each.newest, "taken": each.taken, "reason": each.reason}
+            for each in resolution.passed_over
+        ],
+        "warnings": list(resolution.warnings),
+    }
+
+
+def show_sizes(console: Console, sizes: SizeReport, top: int) -> None:
+    """Show both gauges and the largest distributions, folders, files and types."""
+    console.out(console.styled("Size", "title"))
+    console.out(f"  unzipped {_gauge(console, sizes.unzipped, UNZIPPED_LIMIT)}")
+    console.out(f"  zipped   {_gauge(console, sizes.zipped, DIRECT_UPLOAD_LIMIT)}")
+    for grouping in get_args(Grouping):
+        shares = sizes.top(grouping, top)
+        console.out(console.styled(f"{TITLES[grouping]} (unzipped, zipped)", "title"))
+        rows = [(share.name, human_size(share.size), human_size(share.packed)) for share in shares]
+        for line in columns(rows):
+            console.out(f"  {line}")
+
+
+def sizes_document(sizes: SizeReport, top: int) -> dict[str, Any]:
+    """Give sizes as JSON values, in bytes."""
+    return {
+        "unzipped": sizes.unzipped,
+        "unzipped_limit": UNZIPPED_LIMIT,
+        "zipped": sizes.zipped,
+        "direct_upload_limit": DIRECT_UPLOAD_LIMIT,
+        "files": len(sizes.files),
+        "top": {
+            grouping: [
+                {"name": share.name, "files": share.files, "unzipped": share.size, "zipped": share.packed}
+                for share in sizes.top(grouping, top)
+            ]
+            for grouping in get_args(Grouping)
+        },
+    }
+
+
+def _gauge(console: Console, size: int, limit: int) -> str:
+    filled = min(GAUGE_WIDTH, round(GAUGE_WIDTH * size / limit))
+    bar = "█" * filled + "░" * (GAUGE_WIDTH - filled)
+    style = "good" if size <= limit else "error"
+    return f"{console.styled(bar, style)} {human_size(size)} of {human_size(limit)} ({size / limit:.0%})"

@@ -1,0 +1,58 @@
+"""The digest of everything that decides a layer's bytes, so that a build can be skipped safely."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from layercraft.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from layercraft.recipe.options import BuildOptions
+    from layercraft.recipe.recipe import Recipe
+    from layercraft.target import Target
+
+
+def tool_version() -> str:
+    """Give layercraft's own version; "unknown" in a checkout that was never installed."""
+    try:
+        return version("layercraft")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_url: str | None = None) -> str:
+    """Give the sha256 over recipe, target, options and tool version, in hexadecimal.
+
+    The state of the index is no input: a build is skipped until something here changes.
+
+    Raises:
+        ConfigurationError: a file of the recipe, or the lock, cannot be read.
+    """
+    inputs = {
+        "tool": tool_version(),
+        "target": [target.runtime.name, target.architecture, target.markers["python_full_version"]],
+        "name": recipe.name,
+        "requirements": [[str(each), *each.hashes] for each in recipe.requirements.requirements],
+        "constraints": [[str(each), *each.hashes] for each in recipe.requirements.constraints],
+        "prereleases": recipe.requirements.prereleases,
+        "files": [[path.name, _digest(path)] for path in recipe.files],
+        "exclude": sorted({*recipe.exclude, *options.exclude}),
+        "preset": options.preset or recipe.preset,
+        "cleanup": options.preset != "none",
+        "lock": _digest(options.lock) if options.lock else None,
+        "index": index_url or recipe.requirements.index_url,
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error

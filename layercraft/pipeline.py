@@ -1,0 +1,363 @@
+"""From a recipe to a layer: the stages, one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from layercraft.errors import ConflictError, UsageError
+from layercraft.events import SILENT
+from layercraft.inputs import inputs_digest, tool_version
+from layercraft.recipe.names import layer_name
+from layercraft.recipe.options import BuildOptions
+from layercraft.resolution.lockfile import Lock, lock_name, read_lock, to_toml
+from layercraft.resolution.resolver import Resolution, pin_of, resolve
+from layercraft.sources import Sources, open_sources
+from layercraft.target import UNZIPPED_LIMIT, Target, architectures, runtimes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from layercraft.events import Reporter
+    from layercraft.layer.archive import Archive
+    from layercraft.layer.change import Change
+    from layercraft.layer.record import BuildRecord
+    from layercraft.layer.rules import Rule
+    from layercraft.layer.sizes import SizeReport
+    from layercraft.layer.tree import Tree
+    from layercraft.recipe.recipe import Recipe
+    from layercraft.recipe.requirements import Requested
+    from layercraft.resolution.candidates import Candidate
+    from layercraft.wheels.inspection import Wheel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a build made: three files, what went in, and how large it is.
+
+    `resolution` is None where a lock was given or nothing had to be done (`skipped`).
+    """
+
+    zip: Path
+    lock: Path
+    record_path: Path
+    record: BuildRecord
+    sizes: SizeReport
+    resolution: Resolution | None
+    skipped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One build: what, for which target, how, from where, and who is told."""
+
+    recipe: Recipe
+    target: Target
+    options: BuildOptions
+    sources: Sources
+    reporter: Reporter
+
+
+def lock(
+    recipe: Recipe,
+    target: Target,
+    options: BuildOptions | None = None,
+    *,
+    sources: Sources | None = None,
+    reporter: Reporter = SILENT,
+) -> Resolution:
+    """Choose the wheels of a recipe for a target; nothing is written.
+
+    Raises:
+        LayercraftError: see `resolution.resolver.resolve`.
+    """
+    with _given(sources) as opened:
+        job = _Job(
+            recipe=recipe,
+            target=target,
+            options=options or BuildOptions(),
+            sources=opened,
+            reporter=reporter,
+        )
+        return _resolve(job)
+
+
+def write_lock(lock: Lock, path: Path) -> None:
+    """Write a lock as a PEP 751 file, whole or not at all.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    from layercraft.layer.output import replacing
+
+    with replacing(path) as temporary:
+        temporary.write_text(to_toml(lock), encoding="utf-8", newline="\n")
+
+
+def build(
+    recipe: Recipe,
+    target: Target,
+    options: BuildOptions | None = None,
+    *,
+    sources: Sources | None = None,
+    reporter: Reporter = SILENT,
+) -> Built:
+    """Build a recipe's layer for a target: the zip, its lock and its build record.
+
+    Without `sources`, PyPI and the user's cache are used. Nothing is written into the output folder
+    before the layer is known to be within its limits; each file appears whole or not at all.
+
+    Raises:
+        LayercraftError: its subclasses say what failed, see `layercraft.errors`.
+    """
+    options = options or BuildOptions()
+    with _given(sources) as opened:
+        inputs = inputs_digest(recipe, target, options, opened.index_url)
+        job = _Job(recipe=recipe, target=target, options=options, sources=opened, reporter=reporter)
+        done = _existing(job, inputs) if options.skip_existing else None
+        return done or _build(job, inputs)
+
+
+def output_paths(recipe: Recipe, target: Target, options: BuildOptions) -> tuple[Path, Path, Path]:
+    """Give where a build writes its zip, lock and build record."""
+    stem = layer_name(recipe.name)
+    base = f"{stem}_{target.stem}"
+    return (
+        options.output / f"{base}.zip",
+        options.output / lock_name(stem, target),
+        options.output / f"{base}.json",
+    )
+
+
+@contextmanager
+def _given(sources: Sources | None) -> Generator[Sources]:
+    if sources is not None:
+        yield sources
+    else:
+        with open_sources() as opened:
+            yield opened
+
+
+def _existing(job: _Job, inputs: str) -> Built | None:
+    """Give the build that is there already, if its inputs are the same and its zip is untouched."""
+    from layercraft.layer.record import read_build_record
+    from layercraft.layer.zip_sizes import read_sizes
+
+    zip_path, lock_path, record_path = output_paths(job.recipe, job.target, job.options)
+    try:
+        record = read_build_record(record_path)
+        with zip_path.open("rb") as file:
+            same = hashlib.file_digest(file, "sha256").hexdigest() == record.zip.sha256
+    except (UsageError, OSError):
+        return None
+    if not same or record.inputs != inputs or not lock_path.is_file():
+        return None
+    return Built(
+        zip=zip_path,
+        lock=lock_path,
+        record_path=record_path,
+        record=record,
+        sizes=read_sizes(zip_path),
+        resolution=None,
+        skipped=True,
+    )
+
+
+def _build(job: _Job, inputs: str) -> Built:
+    from layercraft.layer.archive import write_zip
+    from layercraft.layer.record import write_build_record
+    from layercraft.layer.sizes import check_limit
+    from layercraft.layer.tree import Tree
+    from layercraft.layer.unpacked import lay_out
+
+    told = _Remembering(job.reporter)
+    job = replace(job, reporter=told)
+    zip_path, lock_path, record_path = output_paths(job.recipe, job.target, job.options)
+    with TemporaryDirectory(prefix="layercraft-") as staging:
+        locked, resolution, wheels = _locked_wheels(job)
+        changes = _changes(job, Tree.of(wheels, job.target), locked, Path(staging))
+        tree = changes[-1].tree
+        _tell_conflicts(tree, job)
+        check_limit(tree, job.recipe.limits.unzipped or UNZIPPED_LIMIT)
+        archive = write_zip(tree, zip_path, reporter=told)
+        write_lock(locked, lock_path)
+        if job.options.unpacked:
+            lay_out(tree, job.options.unpacked, reporter=told)
+    record = _record(job, locked, changes, archive, inputs, told.warnings)
+    write_build_record(record, record_path)
+    return Built(
+        zip=zip_path,
+        lock=lock_path,
+        record_path=record_path,
+        record=record,
+        sizes=archive.sizes,
+        resolution=resolution,
+        skipped=False,
+    )
+
+
+def _locked_wheels(job: _Job) -> tuple[Lock, Resolution | None, tuple[Wheel, ...]]:
+    """Resolve, or read the lock given; bring the wheels, beginning while the resolution still runs."""
+    from layercraft.wheels.fetch import Downloads
+    from layercraft.wheels.inspection import inspect_all
+
+    sources, options = job.sources, job.options
+    with Downloads(sources.client, sources.cache, reporter=job.reporter) as downloads:
+        resolution = None
+        if options.lock:
+            locked = read_lock(options.lock, job.target)
+        else:
+
+            def decided(candidate: Candidate) -> None:
+                if (candidate.file.size or 0) < UNZIPPED_LIMIT:
+                    downloads.start(pin_of(candidate))
+
+            resolution = _resolve(job, decided)
+            locked = resolution.lock
+        paths = downloads.wait(locked.pins)
+    files = [(path, pin.filename, pin.sha256) for path, pin in zip(paths, locked.pins, strict=True)]
+    return locked, resolution, inspect_all(files, sources.cache, check=options.check, reporter=job.reporter)
+
+
+def _resolve(job: _Job, decided: Callable[[Candidate], None] = lambda _: None) -> Resolution:
+    asked = job.recipe.requirements
+    wanted = replace(
+        asked,
+        requirements=tuple(_with_digest(each, job.sources) for each in asked.requirements),
+        constraints=tuple(_with_digest(each, job.sources) for each in asked.constraints),
+    )
+    resolution = resolve(
+        wanted,
+        job.target,
+        job.sources.index(asked.index_url),
+        job.sources.metadata,
+        exclude=(*job.recipe.exclude, *job.options.exclude),
+        targets=_other_targets(job.target),
+        decided=decided,
+    )
+    for warning in resolution.warnings:
+        job.reporter.warning(warning)
+    for newer in resolution.passed_over:
+        job.reporter.notice(str(newer))
+    return resolution
+
+
+def _with_digest(requested: Requested, sources: Sources) -> Requested:
+    """Give a direct URL its sha256: without one in its fragment, the wheel is fetched to know it."""
+    from layercraft.wheels.fetch import download
+
+    if not requested.url or requested.hashes:
+        return requested
+    sha256, _ = download(requested.url, sources.client, sources.cache)
+    return replace(requested, hashes=(sha256,))
+
+
+def _other_targets(target: Target) -> list[Target]:
+    """Give all other targets, those nearest to this one first."""
+    others = [
+        Target(runtime=runtime, architecture=architecture)
+        for runtime in runtimes()
+        for architecture in architectures()
+        if (runtime.name, architecture) != (target.runtime.name, target.architecture)
+    ]
+    here = target.runtime.version[1]
+    return sorted(
+        others,
+        key=lambda other: (
+            other.architecture != target.architecture,
+            abs(other.runtime.version[1] - here),
+            other.runtime.preview,
+        ),
+    )
+
+
+def _changes(job: _Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
+    """Apply script, rules and the new RECORDs, in this order; the last change holds the final tree."""
+    from layercraft.layer.dist_info import rewrite_records
+    from layercraft.layer.rules import clean
+    from layercraft.layer.script import run_script
+
+    changes: list[Change] = []
+    script = job.recipe.script if job.options.preset != "none" else None
+    if script:
+        search_path = job.options.search_path
+        changes.append(run_script(tree, script, staging, search_path=search_path, reporter=job.reporter))
+        tree = changes[-1].tree
+    rules, keep = _rules(job)
+    requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
+    changes += clean(tree, rules, keep=keep, requires=requires, reporter=job.reporter)
+    tree = changes[-1].tree if changes else tree
+    return (*changes, rewrite_records(tree))
+
+
+def _rules(job: _Job) -> tuple[list[Rule], list[Rule]]:
+    """Give what removes and what keeps. The option "none" leaves all files; a recipe's "none" its globs."""
+    from layercraft.layer.rules import Rule, preset
+
+    rules = list(preset(job.options.preset or job.recipe.preset))
+    if job.options.preset == "none":
+        return rules, []
+    source = f"layers/{job.recipe.name}/layer.toml"
+    cleanup = job.recipe.cleanup
+    rules += [Rule.of_glob(glob, source=source) for glob in cleanup.remove]
+    return rules, [Rule.of_glob(glob, source=source) for glob in cleanup.keep]
+
+
+def _tell_conflicts(tree: Tree, job: _Job) -> None:
+    conflicts = [conflict for conflict in tree.conflicts if conflict.path in tree.entries]
+    if job.options.strict and conflicts:
+        raise ConflictError(
+            "; ".join(str(conflict) for conflict in conflicts[:5]),
+            hint="keep one of them out with --exclude, or build without --strict",
+        )
+    for conflict in conflicts:
+        job.reporter.warning(str(conflict))
+
+
+def _record(  # noqa: PLR0913, PLR0917 (all that a build knows of itself)
+    job: _Job,
+    locked: Lock,
+    changes: Sequence[Change],
+    archive: Archive,
+    inputs: str,
+    warnings: Sequence[str],
+) -> BuildRecord:
+    from layercraft.layer.record import BuildRecord, RecordedChange, RecordedPin, RecordedTarget, RecordedZip
+
+    return BuildRecord(
+        name=job.recipe.name,
+        target=RecordedTarget(runtime=job.target.runtime.name, architecture=job.target.architecture),
+        tool=tool_version(),
+        inputs=inputs,
+        pins=tuple(
+            RecordedPin(
+                name=pin.name,
+                version=pin.version,
+                filename=pin.filename,
+                sha256=pin.sha256,
+                url=pin.url or "",
+            )
+            for pin in locked.pins
+        ),
+        changes=tuple(RecordedChange.of(change) for change in changes),
+        zip=RecordedZip.of(archive),
+        warnings=tuple(warnings),
+    )
+
+
+class _Remembering:
+    """A reporter that keeps the warnings for the build record and passes everything on."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self.warnings: list[str] = []
+        self.notice = reporter.notice
+        self.progress = reporter.progress
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+        self._reporter.warning(text)

@@ -1,0 +1,39 @@
+"""How to build: all that files, environment and command line say beside the recipe, merged once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """Choices for one build; the defaults are those of the command line."""
+
+    output: Path = Path("outputs")
+    """The folder for the zip, its lock and its build record; made when it is missing."""
+
+    lock: Path | None = None
+    """Build exactly this PEP 751 lock file, and ask no index."""
+
+    exclude: tuple[str, ...] = ()
+    """Globs on distribution names to keep out, beside the recipe's own."""
+
+    preset: str | None = None
+    """A cleanup preset in place of the recipe's; "none" leaves out its globs and script too."""
+
+    strict: bool = False
+    """Two distributions that bring different files at one path are an error."""
+
+    check: bool = True
+    """Inflate every member once per wheel and compare sizes and CRCs."""
+
+    skip_existing: bool = False
+    """Do nothing where the zip there was built from the same inputs."""
+
+    unpacked: Path | None = None
+    """Also lay the layer's files out in this folder."""
+
+    search_path: str = os.defpath
+    """PATH for `cleanup.sh`."""
