@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -235,6 +236,16 @@ def test_offline_asks_nobody(index: LocalIndex) -> None:
         with pytest.raises(OfflineError), client.stream(f"{index.url}/simple/six/"):
             pass
     assert not index.requests
+
+
+def test_a_kept_connection_that_the_server_closed_is_no_failure(
+    index: LocalIndex, client: Client, pauses: list[float]
+) -> None:
+    index.fail("/simple/", cut=1 << 30, times=1)
+    client.get(f"{index.url}/simple/six/")
+    time.sleep(0.05)
+    assert client.get(f"{index.url}/simple/six/").status == 200
+    assert not pauses
 
 
 def test_many_threads_share_one_client(index: LocalIndex, client: Client) -> None:
