@@ -1,0 +1,74 @@
+"""RECORD of every distribution, written anew when all other changes are made (PEP 376, PEP 627)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+
+from layercraft.formats.record_file import Recorded, read_record, write_record
+from layercraft.layer.change import Change, Reason
+from layercraft.layer.contents import Contents
+from layercraft.layer.tree import Entry, Inline, WheelMember
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from layercraft.layer.tree import Content, Distribution, Tree
+
+_ROOT = "python/"
+
+
+def rewrite_records(tree: Tree) -> Change:
+    """Give each distribution a RECORD of those of its files that are in the layer, sorted by path.
+
+    Hashes of files that are as their wheel had them are those of the wheel's own RECORD; others are
+    computed. A distribution whose METADATA is gone gets no RECORD: a `.dist-info` folder that holds
+    nothing else would make importlib.metadata find a distribution without a version.
+
+    Raises:
+        BadWheelError: a wheel's RECORD cannot be read.
+    """
+    owned: dict[str, list[Entry]] = {name: [] for name in tree.distributions}
+    for entry in tree.entries.values():
+        if entry.owner in owned and entry.path.startswith(_ROOT):
+            owned[entry.owner].append(entry)
+    with Contents() as contents:
+        records = [
+            _record(distribution, owned[name], contents)
+            for name, distribution in tree.distributions.items()
+            if f"{distribution.dist_info}/METADATA" in tree.entries
+        ]
+    return Change.between(
+        tree,
+        {**tree.entries, **{entry.path: entry for entry in records}},
+        Reason(source="layercraft", rule="RECORD rewritten"),
+    )
+
+
+def _record(distribution: Distribution, entries: Iterable[Entry], contents: Contents) -> Entry:
+    told = read_record(distribution.record, archive=f"{distribution.name} {distribution.version}")
+    path = f"{distribution.dist_info}/RECORD"
+    files = dict(_recorded(entries, told, contents))
+    files[path.removeprefix(_ROOT)] = Recorded()
+    data = write_record(dict(sorted(files.items())))
+    return Entry(path=path, content=Inline(data=data), executable=False, owner=distribution.name)
+
+
+def _recorded(
+    entries: Iterable[Entry], told: Mapping[str, Recorded], contents: Contents
+) -> Iterator[tuple[str, Recorded]]:
+    for entry in entries:
+        content = entry.content
+        recorded = told.get(content.member.name) if isinstance(content, WheelMember) else None
+        if recorded is None or recorded.size != entry.size or not recorded.hash.startswith("sha256="):
+            recorded = _computed(content, contents)
+        yield entry.path.removeprefix(_ROOT), recorded
+
+
+def _computed(content: Content, contents: Contents) -> Recorded:
+    digest = hashlib.sha256()
+    for piece in contents.pieces(content):
+        digest.update(piece)
+    encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=")
+    return Recorded(hash=f"sha256={encoded.decode()}", size=content.size)

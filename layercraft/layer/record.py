@@ -1,0 +1,145 @@
+"""The build record: what went into a zip, what was changed and why, kept as JSON beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from layercraft.errors import UsageError
+from layercraft.layer.output import replacing
+from layercraft.layer.sizes import Share  # noqa: TC001 (msgspec reads the annotations)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from layercraft.layer.archive import Archive
+    from layercraft.layer.change import Change
+
+SCHEMA = 1
+"""Raised when a reader of the older form would misread the newer one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedTarget:
+    """The target by the names that `Target.parse` takes: `python3.13`, `arm64`."""
+
+    runtime: str
+    architecture: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedPin:
+    """One wheel that went in. `url` is empty for a wheel of the local disk."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedChange:
+    """One change: who asked for it, how many files it touched, the unzipped bytes that it saved.
+
+    `removed` holds the paths that went, so that a failing import can be traced to its rule.
+    """
+
+    source: str
+    rule: str
+    files: int
+    saved: int
+    removed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, change: Change) -> Self:
+        """Write down a change."""
+        return cls(
+            source=change.reason.source,
+            rule=change.reason.rule,
+            files=change.files,
+            saved=change.saved,
+            removed=tuple(entry.path for entry in change.removed),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedZip:
+    """The zip: its file name, sha256, and bytes zipped and unzipped."""
+
+    filename: str
+    sha256: str
+    size: int
+    unzipped: int
+    files: int
+    distributions: tuple[Share, ...]
+
+    @classmethod
+    def of(cls, archive: Archive) -> Self:
+        """Write down a zip."""
+        sizes = archive.sizes
+        return cls(
+            filename=archive.path.name,
+            sha256=archive.sha256,
+            size=archive.size,
+            unzipped=sizes.unzipped,
+            files=len(archive.members),
+            distributions=sizes.top("distribution"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRecord:
+    """All that is known of one build.
+
+    `tool` is layercraft's version, `inputs` the digest of everything that decides the zip's bytes.
+    It holds neither a date nor a path of the machine, so the same build gives the same record.
+    """
+
+    name: str
+    target: RecordedTarget
+    tool: str
+    inputs: str
+    pins: tuple[RecordedPin, ...]
+    changes: tuple[RecordedChange, ...]
+    zip: RecordedZip
+    warnings: tuple[str, ...] = ()
+    schema: int = SCHEMA
+
+
+def write_build_record(record: BuildRecord, path: Path) -> None:
+    """Write a record as JSON, in place of an older one, never by halves.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    import msgspec
+
+    data = msgspec.json.format(msgspec.json.encode(record), indent=2)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data + b"\n")
+
+
+def read_build_record(path: Path) -> BuildRecord:
+    """Read a record that `write_build_record` wrote. Keys that are not known are passed over.
+
+    Raises:
+        UsageError: the file is missing, is no record, or is one of a newer layercraft.
+    """
+    import msgspec
+
+    try:
+        data = path.read_bytes()
+        schema = msgspec.json.decode(data, type=dict[str, object]).get("schema")
+        if schema == SCHEMA:
+            return msgspec.json.decode(data, type=BuildRecord)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no build record: {error}") from error
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise UsageError(
+            f"{path} was written by a newer layercraft (schema {schema})",
+            hint="upgrade layercraft to read it",
+        )
+    raise UsageError(f"{path} is no build record: it has no schema that is known")
