@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -55,12 +56,20 @@ def _options(
     del version
 
 
-def main() -> None:
-    """Run the command line and end the process with its exit code."""
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code.
+
+    The process ends at once: threads that still wait for a slow server would keep it alive.
+    """
+    gc.set_threshold(100_000)  # a short life with many values that stay: collecting finds next to nothing
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -109,7 +109,8 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
             console.notice(f"building {recipe.name} for {target}")
             built = build_layer(recipe, target, options, sources=opened, reporter=console)
             show_built(console, built, top)
-            documents.append(built_document(built, top))
+            if as_json:
+                documents.append(built_document(built, top))
     if as_json:
         console.document({"layers": documents})
 
