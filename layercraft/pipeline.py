@@ -202,7 +202,7 @@ def _build(job: _Job, inputs: str) -> Built:
 
 def _locked_wheels(job: _Job) -> tuple[Lock, Resolution | None, tuple[Wheel, ...]]:
     """Resolve, or read the lock given; bring the wheels, beginning while the resolution still runs."""
-    from layercraft.wheels.fetch import Downloads
+    from layercraft.wheels.downloads import Downloads
     from layercraft.wheels.inspection import inspect_all
 
     sources, options = job.sources, job.options
@@ -248,7 +248,7 @@ def _resolve(job: _Job, decided: Callable[[Candidate], None] = lambda _: None) -
 
 def _with_digest(requested: Requested, sources: Sources) -> Requested:
     """Give a direct URL its sha256: without one in its fragment, the wheel is fetched to know it."""
-    from layercraft.wheels.fetch import download
+    from layercraft.wheels.downloads import download
 
     if not requested.url or requested.hashes:
         return requested

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from layercraft.events import Reporter
     from layercraft.formats.zip_records import ReadAt
-    from layercraft.wheels.inspect import Wheel
+    from layercraft.wheels.inspection import Wheel
 
 Visit = Callable[["Wheel", Member, bytes | bytearray | memoryview], None]
 """Looks at a member's plain bytes while they are in memory; called from several threads."""

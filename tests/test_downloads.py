@@ -27,7 +27,7 @@ from layercraft.events import SILENT, SilentReporter
 from layercraft.host.cache import Cache
 from layercraft.host.client import Client
 from layercraft.resolution.lockfile import Pin
-from layercraft.wheels.fetch import THREADS, Downloads, download, fetch
+from layercraft.wheels.downloads import THREADS, Downloads, download, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -326,7 +326,7 @@ import sys, pathlib
 from layercraft.host.cache import Cache
 from layercraft.host.client import Client
 from layercraft.resolution.lockfile import Pin
-from layercraft.wheels.fetch import fetch
+from layercraft.wheels.downloads import fetch
 pins = [Pin(name="a", version="1", filename=url, url=url, path=None, sha256=f"{n:064x}", size=None)
         for n, url in enumerate(sys.argv[2:])]
 print("ready", flush=True)
