@@ -49,6 +49,7 @@ _MOST_BYTES = 0xFFFFFFFF - 1 - (_MOST_FILES << 8)  # with room for the central d
 
 _SMALL = 1024  # bytes that may stay stored, as wheels have them
 _CHUNK = 1 << 20
+_UNHASHED = 2  # chunks that may wait in memory for their hash
 _AHEAD = 16  # entries that are deflated before it is their turn
 
 
@@ -134,7 +135,7 @@ class _Sink:
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) :]
-        while len(self._hashed) > 2:  # noqa: PLR2004 (chunks in memory that wait for their hash)
+        while len(self._hashed) > _UNHASHED:
             self._hashed.popleft().result()
         self._progress.advance(self.items)
         self._chunks.clear()

@@ -147,7 +147,10 @@ def _matched(rule: Rule, entries: Iterable[Entry], reporter: Reporter) -> list[E
 def _exempt_owners(rule: Rule, tree: Tree, requires: Mapping[str, Collection[str]]) -> set[str]:
     owners = {*tree.distributions, ""}
     exempt = {owner for owner in owners if any(fnmatchcase(owner, name) for name in rule.unless_owner)}
-    exempt |= {owner for owner in owners if not set(rule.unless_requires).isdisjoint(requires.get(owner, ()))}
+    if not tree.distributions.keys().isdisjoint(rule.unless_requires):
+        needed = set(rule.unless_requires)
+        requiring = {owner for owner in owners if not needed.isdisjoint(requires.get(owner, ()))}
+        exempt |= requiring or owners  # a lock need not tell who requires what
     if rule.only_compiled:
         exempt |= owners - {entry.owner for entry in tree.entries.values() if _COMPILED.search(entry.path)}
     return exempt

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from layercraft.errors import ScriptError
@@ -122,10 +123,8 @@ def _kill_all(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == "win32":
         process.kill()
         return
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # all ended before; macOS refuses for zombies
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return  # all of its session ended before
 
 
 def _failure(script: Path, code: int, output: bytes) -> ScriptError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Grouping = Literal["distribution", "folder", "file", "type"]
 
 _MEGABYTE = 1 << 20
+_LEAST_SHOWN = 0.01
 _NAMED_WHEN_TOO_LARGE = 5
 _LIBRARY = re.compile(r"\.so(\.\d+)*$")
 _SITE_PACKAGES = re.compile(r"^python/(?:lib/python3\.\d+/site-packages/)?")
@@ -107,8 +108,8 @@ def upload_notice(zipped: int) -> str | None:
 def human_size(size: int) -> str:
     """Give bytes as MB of 2^20 bytes, as AWS counts: `70.2 MB`, `0.15 MB`."""
     megabytes = size / _MEGABYTE
-    if 0 < megabytes < 0.01:  # noqa: PLR2004 (what two digits cannot show)
-        return "<0.01 MB"
+    if 0 < megabytes < _LEAST_SHOWN:
+        return f"<{_LEAST_SHOWN} MB"
     return f"{megabytes:.1f} MB" if megabytes >= 1 or not size else f"{megabytes:.2f} MB"
 
 
