@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from layercraft.cli.parameters import (
-    ARCHITECTURE,
     OUTPUT,
-    RUNTIME,
     Architecture,
     CacheDir,
     Constraint,
@@ -46,8 +45,8 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     requirements: Requirements = None,
     constraint: Constraint = None,
     name: LayerName = None,
-    runtime: Runtime = RUNTIME,
-    architecture: Architecture = ARCHITECTURE,
+    runtime: Runtime = None,
+    architecture: Architecture = None,
     exclude: Exclude = None,
     lock: Annotated[
         Path | None, typer.Option("--lock", metavar="FILE", help="Build exactly this PEP 751 lock file.")
@@ -84,7 +83,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.recipe.options import BuildOptions
 
     console = console_for(as_json=as_json, quiet=quiet)
-    target = read_target(runtime, architecture, console)
+    target = read_target(runtime, architecture, console, lock)
     if preset:
         known_preset(preset)
     recipes = _recipes(names, require, requirements, constraint, name, lock)
@@ -122,8 +121,8 @@ def lock(  # noqa: PLR0913 (a command's options are its parameters)
     requirements: Requirements = None,
     constraint: Constraint = None,
     name: LayerName = None,
-    runtime: Runtime = RUNTIME,
-    architecture: Architecture = ARCHITECTURE,
+    runtime: Runtime = None,
+    architecture: Architecture = None,
     exclude: Exclude = None,
     output: Output = Path(),
     index_url: IndexUrl = None,
@@ -151,7 +150,7 @@ def lock(  # noqa: PLR0913 (a command's options are its parameters)
             resolution = lock_layer(recipe, target, options, sources=opened, reporter=console)
             path = output / lock_name(layer_name(recipe.name), target)
             write_lock(resolution.lock, path)
-            show_locked(console, resolution.lock, path)
+            show_locked(console, resolution.lock, path, recipe.name if recipe.folder else None)
             documents.append(locked_document(resolution, path))
     if as_json:
         console.document({"locks": documents})
@@ -226,9 +225,9 @@ def _without_recipe(
 
 
 def _name_of(lock: Path | None) -> str:
-    """Give a layer's name for a lock alone: `pylock.NAME.toml`, else "layer"."""
-    parts = lock.name.split(".") if lock else []
-    return parts[1] if len(parts) == 3 else "layer"  # noqa: PLR2004 (pylock, NAME, toml)
+    """Give a layer's name for a lock alone: NAME of `pylock.NAME_3_13_arm64.toml`, else "layer"."""
+    match = re.fullmatch(r"pylock\.([^.]+?)(_3_\d+_(x86_64|arm64))?\.toml", lock.name if lock else "")
+    return match[1] if match else "layer"
 
 
 def _constrained(recipe: Recipe, constraint: Path | None) -> Recipe:

@@ -16,10 +16,17 @@ from layercraft.sources import IndexApi, Sources, open_sources
 from layercraft.target import DEFAULT_ARCHITECTURE, DEFAULT_RUNTIME, Target
 
 Runtime = Annotated[
-    str, typer.Option("-r", "--runtime", metavar="VERSION", help="Lambda runtime: 3.13, python3.13, py313.")
+    str | None,
+    typer.Option(
+        "-r",
+        "--runtime",
+        metavar="VERSION",
+        help=f"Lambda runtime: {DEFAULT_RUNTIME} (default), 3.12, python3.12, py312.",
+    ),
 ]
 Architecture = Annotated[
-    str, typer.Option("-a", "--arch", metavar="ARCH", help="x86_64 (amd64) or arm64 (aarch64).")
+    str | None,
+    typer.Option("-a", "--arch", metavar="ARCH", help="x86_64 (default, amd64) or arm64 (aarch64)."),
 ]
 Names = Annotated[
     list[str] | None,
@@ -68,8 +75,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no progress.")]
 Top = Annotated[int, typer.Option("-t", "--top", min=1, metavar="N", help="Entries in each list.")]
 
-RUNTIME = DEFAULT_RUNTIME
-ARCHITECTURE = DEFAULT_ARCHITECTURE
 OUTPUT = Path("outputs")
 
 
@@ -78,15 +83,23 @@ def console_for(*, as_json: bool, quiet: bool = False) -> Console:
     return Console(as_json=as_json, quiet=quiet, no_color=bool(os.environ.get("NO_COLOR")))
 
 
-def read_target(runtime: str, architecture: str, console: Console) -> Target:
+def read_target(
+    runtime: str | None, architecture: str | None, console: Console, lock: Path | None = None
+) -> Target:
     """Read the target, and warn about a runtime that is deprecated or a preview.
+
+    What is not given is taken from the lock, where layercraft made it; else it is the default.
 
     Raises:
         UsageError: runtime or architecture is unknown.
+        BadLockError: the lock cannot be read.
     """
     from datetime import UTC, datetime
 
-    target = Target.parse(runtime, architecture)
+    from layercraft.resolution.lockfile import recorded_target
+
+    recorded = (recorded_target(lock) if lock else None) or (DEFAULT_RUNTIME, DEFAULT_ARCHITECTURE)
+    target = Target.parse(runtime or recorded[0], architecture or recorded[1])
     warning = target.runtime.warning(datetime.now(UTC).date())
     if warning:
         console.warning(warning)

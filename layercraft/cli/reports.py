@@ -74,12 +74,12 @@ def built_document(built: Built, top: int) -> dict[str, Any]:
     }
 
 
-def show_locked(console: Console, lock: Lock, path: Path) -> None:
-    """Show the pins of a lock and where it lies."""
+def show_locked(console: Console, lock: Lock, path: Path, recipe: str | None) -> None:
+    """Show the pins of a lock and where it lies; `recipe` names the recipe that it locks."""
     for line in columns([(pin.name, pin.version, pin.filename) for pin in lock.pins], left=(0, 1, 2)):
         console.out(line)
     console.out(f"{path}  {len(lock.pins)} wheels for {lock.target}")
-    console.notice(f"build it: layercraft build --lock {path}")
+    console.notice(f"build it: layercraft build {f'{recipe} ' if recipe else ''}--lock {path}")
 
 
 def locked_document(resolution: Resolution, path: Path) -> dict[str, Any]:

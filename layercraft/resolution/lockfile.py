@@ -110,26 +110,42 @@ def _package(pin: Pin) -> Package:
     )
 
 
+def recorded_target(path: Path) -> tuple[str, str] | None:
+    """Give runtime and architecture that a lock of layercraft was made for; None for another tool's.
+
+    Raises:
+        BadLockError: the file is missing or broken.
+    """
+    own = _table(path).get("tool", {}).get(TOOL, {})
+    runtime, architecture = own.get("runtime"), own.get("architecture")
+    return (runtime, architecture) if isinstance(runtime, str) and isinstance(architecture, str) else None
+
+
 def read_lock(path: Path, target: Target) -> Lock:
     """Read any tool's PEP 751 lock file and choose its wheels for the target.
 
     Raises:
         BadLockError: the file is missing, broken, not for this target, or wants what is no wheel.
     """
+    table = _table(path)
+    try:
+        pylock = Pylock.from_dict(table)
+    except PylockValidationError as error:
+        raise BadLockError(f"{path}: not a valid lock file (PEP 751): {error}") from error
+    return from_pylock(pylock, table, target, path)
+
+
+def _table(path: Path) -> dict[str, Any]:
     if not is_valid_pylock_path(path):
         raise BadLockError(
             f"{path}: a lock file is named pylock.toml or pylock.NAME.toml, with no dots in NAME (PEP 751)"
         )
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        pylock = Pylock.from_dict(table)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadLockError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadLockError(f"{path}: not valid TOML: {error}") from error
-    except PylockValidationError as error:
-        raise BadLockError(f"{path}: not a valid lock file (PEP 751): {error}") from error
-    return from_pylock(pylock, table, target, path)
 
 
 def from_pylock(pylock: Pylock, table: Mapping[str, Any], target: Target, path: Path) -> Lock:

@@ -97,9 +97,7 @@ def explain_failure(
     return explain(failure, selector, targets)
 
 
-def _problem(
-    wanted: RequirementsInput, exclude: Sequence[str], active: ActiveRequirements
-) -> Problem:
+def _problem(wanted: RequirementsInput, exclude: Sequence[str], active: ActiveRequirements) -> Problem:
 
     def excluded(name: str) -> bool:
         return any(fnmatch(name, pattern) for pattern in exclude)
@@ -189,9 +187,7 @@ def pin_of(candidate: Candidate, requires: tuple[NormalizedName, ...] = ()) -> P
 
 
 def _lock(wanted: RequirementsInput, solution: Solution, target: Target) -> Lock:
-    pins = [
-        pin_of(candidate, solution.requires[name]) for name, candidate in sorted(solution.chosen.items())
-    ]
+    pins = [pin_of(candidate, solution.requires[name]) for name, candidate in sorted(solution.chosen.items())]
     return Lock(
         target=target,
         pins=tuple(pins),
