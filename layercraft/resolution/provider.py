@@ -15,6 +15,7 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.utils import NormalizedName, canonicalize_name
 
 from layercraft.errors import BadWheelError
+from layercraft.resolution.admission import Admission
 from layercraft.resolution.ranges import Bits
 from layercraft.resolution.requirements import normalized
 
@@ -70,10 +71,13 @@ class Provider(BaseProvider[Node, int]):
     texts: dict[tuple[Node, int, Node], str] = field(default_factory=dict)
     forbidden: dict[tuple[NormalizedName, int], str] = field(default_factory=dict)
     excluded: dict[NormalizedName, NormalizedName] = field(default_factory=dict)
+    _admission: Admission = field(init=False)
     _order: dict[Node, int] = field(default_factory=dict)
-    _pinned: dict[NormalizedName, int] = field(default_factory=dict)
     _dependencies: dict[tuple[Node, int], dict[Node, RangeProtocol[int]]] = field(default_factory=dict)
     _tries: dict[NormalizedName, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._admission = Admission(self.problem.prereleases)
 
     def candidates(self, name: NormalizedName) -> Candidates:
         """Give the versions that positions of this name stand for."""
@@ -82,23 +86,21 @@ class Provider(BaseProvider[Node, int]):
     def nodes(self, requirement: Requirement) -> dict[Node, Bits]:
         """Give the nodes and versions that a requirement asks for."""
         name = normalized(requirement)
-        bits = self.candidates(name).matching(requirement.specifier)
-        if any(spec.operator in ("==", "===") for spec in requirement.specifier):
-            self._pinned[name] = self._pinned.get(name, 0) | bits
+        bits = self.asked(name, requirement.specifier)
         nodes = [Node(name, ""), *(Node(name, canonicalize_name(extra)) for extra in requirement.extras)]
         for node in nodes:
             self._order.setdefault(node, len(self._order))
-        return dict.fromkeys(nodes, Bits(bits))
+        return dict.fromkeys(nodes, bits)
+
+    def asked(self, name: NormalizedName, specifier: SpecifierSet) -> Bits:
+        """Give the versions that a requirement or constraint contains, and remember that it was met."""
+        return Bits(self._admission.note(self.candidates(name), specifier))
 
     def allowed(self, node: Node, version_range: RangeProtocol[int]) -> int:
         """Give the versions in a range that may be taken."""
         assert isinstance(version_range, Bits)  # noqa: S101 (the range type that `solve` hands in)
-        prereleases = self.problem.prereleases
-        return self.candidates(node.name).preferred(
-            version_range.mask,
-            prereleases=prereleases is None or node.name in prereleases,
-            pinned=self._pinned.get(node.name, 0),
-        )
+        found = self.candidates(node.name)
+        return self._admission.admitted(found, version_range.mask, by_base=bool(node.extra))
 
     def choose_version(self, package: Node, version_range: RangeProtocol[int]) -> int | None:
         """Take the newest version allowed."""
