@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from layercraft.resolution.provider import Node, Provider
 from layercraft.resolution.ranges import Bits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nab_resolver.types import Incompatibility
     from packaging.utils import NormalizedName
@@ -27,6 +28,25 @@ if TYPE_CHECKING:
     from layercraft.resolution.prefetch import Catalogue
     from layercraft.resolution.provider import Problem
     from layercraft.resolution.requirements import ActiveRequirements
+
+
+class _Constraints(Mapping[Node, Bits]):
+    """The versions that constraints allow, read when a package is met: most of a long file never are."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._specifiers = provider.problem.constraints
+
+    def __getitem__(self, node: Node) -> Bits:
+        if node.extra:
+            raise KeyError(node)
+        return self._provider.asked(node.name, self._specifiers[node.name])
+
+    def __iter__(self) -> Iterator[Node]:
+        return (Node(name, "") for name in self._specifiers)
+
+    def __len__(self) -> int:
+        return len(self._specifiers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +102,9 @@ def solve(
         for requirement, origin in problem.roots
         for node, bits in provider.nodes(requirement).items()
     ]
-    constraints = {
-        Node(name, ""): Bits(catalogue.candidates(name).matching(specifier))
-        for name, specifier in problem.constraints.items()
-    }
     resolver = Resolver(provider, observer=_Decisions(provider, decided), range_type=Bits)
     try:
-        solved = resolver.solve(roots, constraints)
+        solved = resolver.solve(roots, _Constraints(provider))
     except ResolutionTerminatedError as error:
         raise NoSolutionError(
             f"the search for versions was given up: {error}", hint="pin some of the requirements with =="
