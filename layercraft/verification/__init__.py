@@ -1,0 +1,1 @@
+"""Whether a finished layer works: engines, strongest last, and what they find."""

@@ -1,0 +1,179 @@
+"""A finished layer and what is known of its making: what every engine is given."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from layercraft.errors import BadWheelError, UsageError
+from layercraft.target import Target
+from layercraft.verification.zip_contents import open_zip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from layercraft.layer.record import BuildRecord, RecordedChange
+    from layercraft.resolution.lockfile import Lock
+    from layercraft.verification.zip_contents import ZipContents
+
+# importlib.machinery.EXTENSION_SUFFIXES of CPython on Linux with glibc, and pip's own site-packages.
+_SUFFIX = re.compile(r"\.cpython-(\d)(\d+)-(\w+)-linux-gnu\.so$")
+_VERSION_FOLDER = re.compile(r"python/lib/python(\d)\.(\d+)/site-packages/")
+_LIBRARY = re.compile(r"\.so(\.[0-9.]+)?$")
+_MACHINES = {62: "x86_64", 183: "aarch64"}  # e_machine of the ELF header (gABI)
+_DIST_INFO = re.compile(r"(?:.*/)?([^/]+)-([^/-]+)\.dist-info/METADATA")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerUnderTest:
+    """A layer's zip, the target that it is for, and as much of its history as is known.
+
+    `removed` gives for each path that a build took away (`python/…`) the reason: "rule **/tests/ of
+    layers/x/layer.toml". `distributions` are the pairs of normalized name and version that the layer
+    should have, `pins_sha256` the wheels it was made of.
+    """
+
+    zip: Path
+    target: Target
+    record: BuildRecord | None = None
+    removed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    distributions: tuple[tuple[str, str], ...] = ()
+    pins_sha256: tuple[str, ...] = ()
+
+    def blame(self, path: str) -> str | None:
+        """Tell what took the file at `path`, for `Finding.blame`; None when no build did."""
+        reason = self.removed.get(path)
+        return f"removed by {reason}" if reason else None
+
+
+def read_layer(zip: Path, target: Target | None = None) -> LayerUnderTest:  # noqa: A002 (the field's name)
+    """Read a layer's zip and the build record or lock beside it.
+
+    The target is the one given, else that of the record, of the lock, or of the compiled modules in
+    the zip. A record of a zip with another size counts as absent: the zip was changed since.
+
+    Raises:
+        UsageError: the file is missing or no zip, or nothing tells the target.
+        BadLockError: the lock beside the zip is broken.
+    """
+    with open_zip(zip) as contents:
+        record = _record(zip, contents)
+        target = target or _target(zip, record, contents)
+        if record:
+            return _recorded(zip, target, record, contents)
+        lock = _lock(zip, target)
+        return LayerUnderTest(
+            zip=zip,
+            target=target,
+            distributions=_pinned(lock) if lock else tuple(sorted(_found(contents.listed))),
+            pins_sha256=tuple(pin.sha256 for pin in lock.pins) if lock else (),
+        )
+
+
+def _recorded(path: Path, target: Target, record: BuildRecord, contents: ZipContents) -> LayerUnderTest:
+    removed = {
+        file: _reason(change)
+        for change in record.changes
+        for file in change.removed
+        if file not in contents.listed
+    }
+    return LayerUnderTest(
+        zip=path,
+        target=target,
+        record=record,
+        removed=MappingProxyType(removed),
+        distributions=tuple((pin.name, pin.version) for pin in record.pins),
+        pins_sha256=tuple(pin.sha256 for pin in record.pins),
+    )
+
+
+def _reason(change: RecordedChange) -> str:
+    return f"rule {change.rule} of {change.source}" if change.rule else change.source
+
+
+def _record(path: Path, contents: ZipContents) -> BuildRecord | None:
+    from layercraft.layer.record import read_build_record
+
+    try:
+        record = read_build_record(path.with_suffix(".json"))
+    except UsageError:
+        return None
+    told = (record.zip.size, record.zip.unzipped, record.zip.files)
+    return record if told == (path.stat().st_size, contents.size, len(contents.listed)) else None
+
+
+def _lock_path(path: Path) -> Path | None:
+    """Give the lock that a build writes beside its zip, if it is there."""
+    lock = path.with_name(f"pylock.{path.stem}.toml")
+    return lock if lock.is_file() and "." not in path.stem else None
+
+
+def _lock(path: Path, target: Target) -> Lock | None:
+    from layercraft.resolution.lockfile import read_lock, recorded_target
+
+    lock = _lock_path(path)
+    if not lock or recorded_target(lock) not in (None, (target.runtime.name, target.architecture)):
+        return None
+    return read_lock(lock, target)
+
+
+def _pinned(lock: Lock) -> tuple[tuple[str, str], ...]:
+    return tuple((pin.name, pin.version) for pin in lock.pins)
+
+
+def _found(names: Iterable[str]) -> set[tuple[str, str]]:
+    matches = filter(None, map(_DIST_INFO.fullmatch, names))
+    return {(canonicalize_name(match[1]), match[2]) for match in matches}
+
+
+def _target(path: Path, record: BuildRecord | None, contents: ZipContents) -> Target:
+    if record:
+        return Target.parse(record.target.runtime, record.target.architecture)
+    lock = _lock_path(path)
+    if lock:
+        from layercraft.resolution.lockfile import recorded_target
+
+        told = recorded_target(lock)
+        if told:
+            return Target.parse(*told)
+    return _guessed(path, contents)
+
+
+def _guessed(path: Path, contents: ZipContents) -> Target:
+    """Give the target that most compiled modules are for; their versions and machines are in their names."""
+    versions: Counter[str] = Counter()
+    machines: Counter[str] = Counter()
+    for name in contents.listed:
+        if suffix := _SUFFIX.search(name):
+            versions[f"{suffix[1]}.{suffix[2]}"] += 1
+            machines[suffix[3]] += 1
+        elif folder := _VERSION_FOLDER.match(name):
+            versions[f"{folder[1]}.{folder[2]}"] += 1
+    if not machines:
+        machines.update(_elf_machines(contents))
+    if not (versions and machines):
+        raise UsageError(
+            f"{path}: no build record or lock lies beside it, and its files do not tell "
+            + ("which Python" if machines else "which machine" if versions else "which Python and machine")
+            + " it is for",
+            hint="name the target with --runtime and --arch",
+        )
+    return Target.parse(versions.most_common(1)[0][0], machines.most_common(1)[0][0])
+
+
+def _elf_machines(contents: ZipContents) -> Iterable[str]:
+    for name in contents.listed:
+        if _LIBRARY.search(name):
+            try:
+                head = contents.head(name, 20)
+            except BadWheelError:
+                continue
+            machine = int.from_bytes(head[18:20], "little")
+            if head.startswith(b"\x7fELF") and machine in _MACHINES:
+                yield _MACHINES[machine]

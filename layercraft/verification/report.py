@@ -1,0 +1,111 @@
+"""What a verification found, what it measured, and what it could not look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS = (
+    "bad-mode",
+    "broken-file",
+    "engine-missing",
+    "foreign-abi",
+    "glibc-too-new",
+    "import-crashed",
+    "import-exited",
+    "import-failed",
+    "import-timeout",
+    "libgcc-too-new",
+    "libstdcxx-too-new",
+    "metadata-missing",
+    "metadata-version",
+    "misaligned-segment",
+    "missing-library",
+    "no-shared-memory",
+    "out-of-memory",
+    "partial-runtime-sdk",
+    "read-only",
+    "removed-module",
+    "script-failed",
+    "too-large",
+    "wrong-layout",
+    "wrong-machine",
+)
+"""Every kind of finding, sorted: what goes wrong in Lambda, not which engine saw it."""
+
+PASSED, FAILED, ONLY_STATIC = 0, 1, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One reason why the layer does not work.
+
+    `kind` is one of `KINDS`, `subject` the file inside the layer (`python/numpy/…`) or the module,
+    `cause` a sentence without a full stop, `remedy` what to do about it. `blame` tells what took
+    away that which is missing: "removed by rule **/tests/ of layers/x/layer.toml".
+    """
+
+    engine: str
+    kind: str
+    subject: str
+    cause: str
+    remedy: str | None = None
+    blame: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportTiming:
+    """How long an import took, in seconds, and the bytes of memory that it added at its peak."""
+
+    module: str
+    seconds: float
+    peak: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchecked:
+    """Something that nobody looked at, or that cannot be judged from here, and why."""
+
+    subject: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one engine found. `checked` are lines for people: what was looked at, with numbers."""
+
+    findings: tuple[Finding, ...] = ()
+    imports: tuple[ImportTiming, ...] = ()
+    checked: tuple[str, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The verdict on one layer, by all engines that ran; `msgspec.to_builtins` makes it JSON values.
+
+    `engine` is the strongest that ran: static, native, emulated or container. `zip` is the file's
+    path, `runtime` and `architecture` name the target. `ran_imports` tells that every import and
+    script that was asked for really ran, whatever came of it.
+    """
+
+    engine: str
+    zip: str
+    runtime: str
+    architecture: str
+    findings: tuple[Finding, ...] = ()
+    imports: tuple[ImportTiming, ...] = ()
+    checked: tuple[str, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+    ran_imports: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found. Without `ran_imports` this is a static pass only."""
+        return not self.findings
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every import ran and passed, 1 on findings, 3 when only a static pass was possible."""
+        if self.findings:
+            return FAILED
+        return PASSED if self.ran_imports else ONLY_STATIC
