@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from layercraft.errors import LayercraftError, OutputError
 from layercraft.layer.sizes import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from layercraft.errors import LayercraftError
     from layercraft.events import Progress
 
 PATIENCE = 1.0
@@ -36,13 +36,18 @@ class Console:
         self._no_color = no_color
 
     def out(self, text: str = "") -> None:
-        """Print a line of the result."""
+        """Print a line of the result.
+
+        Raises:
+            OutputError: stdout cannot be written.
+            BrokenPipeError: whoever read it has gone.
+        """
         if not self.as_json:
-            print(text, file=sys.stdout)
+            _print(text)
 
     def document(self, value: object) -> None:
-        """Print the one JSON document of `--json`."""
-        print(json.dumps(value, indent=2, ensure_ascii=False), file=sys.stdout)
+        """Print the one JSON document of `--json`, in ASCII. Raises what `out` raises."""
+        _print(json.dumps(value, indent=2))
 
     def styled(self, text: str, style: str, stream: TextIO | None = None) -> str:
         """Give the text with its colour, where the stream (stdout) shows colours."""
@@ -64,14 +69,24 @@ class Console:
         """Tell what failed and what to do; as the JSON document under `--json`."""
         if self.as_json:
             kind = type(error).__name__
-            self.document({"error": {"kind": kind, "message": error.message, "hint": error.hint}})
-            return
+            with suppress(LayercraftError, BrokenPipeError):
+                self.document({"error": {"kind": kind, "message": error.message, "hint": error.hint}})
+                return
         self._say("error", error.message)
         if error.hint:
             self._say("hint", error.hint)
 
+    def shades(self) -> tuple[str, str]:
+        """Give the two characters of a gauge, full and empty, that stdout can show."""
+        try:
+            "█░".encode(sys.stdout.encoding or "ascii")
+        except UnicodeEncodeError:
+            return "#", "-"
+        return "█", "░"
+
     def _say(self, label: str, text: str) -> None:
-        print(f"{self.styled(label, label, sys.stderr)}: {text}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody is left to be told
+            print(f"{self.styled(label, label, sys.stderr)}: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
     def progress(self, label: str, total: int | None, unit: Literal["bytes", "items"]) -> Generator[Progress]:
@@ -102,7 +117,8 @@ class _Lines:
             return
         self._next = now + INTERVAL
         end = f" of {self._amount(self._total)}" if self._total else ""
-        print(f"{self._label}: {self._amount(self._done)}{end}", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(f"{self._label}: {self._amount(self._done)}{end}", file=sys.stderr, flush=True)
 
     def _amount(self, count: int) -> str:
         return human_size(count) if self._unit == "bytes" else f"{count:,}"
@@ -124,6 +140,15 @@ def _bar(label: str, total: int | None, unit: str) -> Generator[Progress]:
                 shown.advance(task, amount)
 
         yield Bar()
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, file=sys.stdout, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"stdout cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
 def columns(rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:

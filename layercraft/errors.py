@@ -16,7 +16,8 @@ LayercraftError                 exit code 1: the job failed
 ├── ConflictError               two distributions bring different files at one path (--strict)
 ├── LayerTooLargeError          over the limit; nothing was written
 ├── ScriptError                 cleanup.sh ended with an error
-└── OutputError                 a folder or file cannot be written
+├── OutputError                 a folder or file cannot be written
+└── InterruptionError           exit code 130: a signal ended the job
 """
 
 from __future__ import annotations
@@ -101,3 +102,9 @@ class ScriptError(LayercraftError):
 
 class OutputError(LayercraftError):
     """A file or folder cannot be written: no space, no permission, not a folder."""
+
+
+class InterruptionError(LayercraftError):
+    """Ctrl-C or a signal ended the job. Only the command line raises it, with the exit code of shells."""
+
+    exit_code = 130

@@ -6,7 +6,9 @@ import gc
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -14,13 +16,13 @@ from typer.exceptions import Abort, TyperException
 
 from layercraft.cli import analysis, caching, layers, recipes
 from layercraft.console import Console
-from layercraft.errors import LayercraftError, OutputError, UsageError
+from layercraft.errors import InterruptionError, LayercraftError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells count it: 128 + SIGINT."""
+REPEATED = 2.0
+"""Seconds in which a second signal is the same impatience, and must not disturb the tidying up."""
 
 app = typer.Typer(
     name="layercraft",
@@ -62,9 +64,8 @@ def main() -> NoReturn:
     The process ends at once: threads that still wait for a slow server would keep it alive.
     """
     gc.set_threshold(100_000)  # a short life with many values that stay: collecting finds next to nothing
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _interrupt)
+    _prepare_streams()
+    _listen_to_signals()
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
@@ -78,8 +79,7 @@ def run(arguments: list[str]) -> int:
     try:
         return app(arguments or ["--help"], prog_name="layercraft", standalone_mode=False) or 0
     except (KeyboardInterrupt, Abort):
-        console.warning("interrupted; what was there before is as it was")
-        return INTERRUPTED
+        return _failed(console, InterruptionError("interrupted", hint="nothing is half-written"))
     except (LayercraftError, TyperException, OSError) as error:
         return _failed(console, error)
 
@@ -92,9 +92,7 @@ def _failed(console: Console, error: Exception) -> int:
         case TyperException():
             shown = UsageError(error.format_message(), hint="see `layercraft --help`")
         case BrokenPipeError():
-            with suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+            return 1  # whoever read our output has gone
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             shown = OutputError(f"{where}{error.strerror or error}")
@@ -104,5 +102,27 @@ def _failed(console: Console, error: Exception) -> int:
     return shown.exit_code
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _prepare_streams() -> None:
+    """Make every text printable, and streams that the caller closed silent."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (until the end)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _listen_to_signals() -> None:
+    """Turn signals into KeyboardInterrupt, but for those that the caller lets us ignore, as nohup does."""
+    last = float("-inf")
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > REPEATED:
+            raise KeyboardInterrupt
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)

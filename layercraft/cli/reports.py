@@ -53,7 +53,8 @@ def show_built(console: Console, built: Built, top: int) -> None:
 def _change_row(change: RecordedChange) -> tuple[str, str, str]:
     reason = f"{change.source}: {change.rule}" if change.rule else change.source
     sign, saved = ("-", change.saved) if change.saved >= 0 else ("+", -change.saved)
-    return reason, f"{change.files:,} files", sign + human_size(saved)
+    files = "1 file" if change.files == 1 else f"{change.files:,} files"
+    return reason, files, sign + human_size(saved)
 
 
 def built_document(built: Built, top: int) -> dict[str, Any]:
@@ -141,6 +142,7 @@ def sizes_document(sizes: SizeReport, top: int) -> dict[str, Any]:
 
 def _gauge(console: Console, size: int, limit: int) -> str:
     filled = min(GAUGE_WIDTH, round(GAUGE_WIDTH * size / limit))
-    bar = "█" * filled + "░" * (GAUGE_WIDTH - filled)
+    full, empty = console.shades()
+    bar = full * filled + empty * (GAUGE_WIDTH - filled)
     style = "good" if size <= limit else "error"
     return f"{console.styled(bar, style)} {human_size(size)} of {human_size(limit)} ({size / limit:.0%})"
