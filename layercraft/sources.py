@@ -11,6 +11,7 @@ from layercraft.errors import UsageError
 from layercraft.host.answers import CachedAnswers
 from layercraft.host.cache import Cache
 from layercraft.host.client import Client
+from layercraft.host.patience import without_credentials
 from layercraft.resolution.index import DEFAULT_INDEX
 from layercraft.resolution.metadata import WheelMetadata
 from layercraft.resolution.pypi_json import PypiJsonIndex
@@ -59,7 +60,12 @@ def open_sources(
 
     Without `cache_dir`, the cache lies in the platform's cache folder for this user. `offline`
     forbids the network: what the cache lacks is an `OfflineError`.
+
+    Raises:
+        UsageError: `index_url` is no http or https URL, or holds a password.
     """
+    if index_url:
+        index_root(index_url)
     cache = Cache(cache_dir or default_cache_dir())
     with Client(offline=offline) as client:
         yield Sources(
@@ -85,10 +91,14 @@ def index_root(url: str) -> str:
     Raises:
         UsageError: the address is no http or https URL, or holds a password.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets without an address, a port that is no number
+        valid = False
+    if not valid:
         raise UsageError(
-            f"index URL {parts.hostname or parts.path!r}: not an http or https address",
+            f"index URL {without_credentials(url)!r}: not an http or https address",
             hint="give it as pip takes it, such as https://HOST/simple",
         )
     if parts.username or parts.password:
