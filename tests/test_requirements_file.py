@@ -320,13 +320,13 @@ def test_a_file_may_be_included_twice(tmp_path: Path) -> None:
 def test_a_missing_include_is_told_with_the_line_that_names_it(tmp_path: Path) -> None:
     write(tmp_path, requirements="six\n-r absent.txt\n")
     with pytest.raises(
-        RequirementError, match=r"requirements\.txt, line 2: cannot read .*absent\.txt: No such"
+        RequirementError, match=r"requirements\.txt, line 2: cannot read .*absent\.txt: no such"
     ):
         read(tmp_path)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RequirementError, match=r"requirements\.txt: cannot read"):
+    with pytest.raises(RequirementError, match=r"^cannot read .*requirements\.txt: no such"):
         read(tmp_path)
 
 

@@ -87,7 +87,7 @@ def read_requirements(path: Path, *, environment: Mapping[str, str]) -> Requirem
             package is asked for at all.
     """
     reading = _Reading(environment=environment)
-    reading.read(path, "requirements", path.name, ())
+    reading.read(path, "requirements", "", ())
     found = reading.result()
     if not found.requirements:
         raise RequirementError(f"{path} asks for no package", hint="write the packages into it, one a line")
@@ -143,7 +143,7 @@ class _Reading:
     problems: list[RequirementError] = field(default_factory=list)
 
     def read(self, path: Path, kind: Kind, asker: str, readers: tuple[Path, ...]) -> None:
-        """Read one file as `kind`; `readers` are the files that led here, outermost first."""
+        """Read one file as `kind`; `asker` is the line that names it, `readers` led here, outermost first."""
         actual = path.resolve()
         if actual in readers:
             chain = " → ".join(one.name for one in (*readers[readers.index(actual) :], actual))
@@ -183,7 +183,9 @@ class _Reading:
         try:
             return decode(path.read_bytes())
         except OSError as error:
-            self.problems.append(RequirementError(f"{asker}: cannot read {path}: {error.strerror}"))
+            reason = (error.strerror or str(error)).lower()
+            told = f"{asker}: " if asker else ""
+            self.problems.append(RequirementError(f"{told}cannot read {path}: {reason}"))
         except UnicodeDecodeError as error:
             number = error.object.count(b"\n", 0, error.start) + 1
             self.problems.append(
