@@ -24,13 +24,14 @@ def list_(*, as_json: Json = False) -> None:
     rows = [
         (
             recipe.name,
-            ", ".join(str(each) for each in recipe.requirements.requirements),
+            [str(each) for each in recipe.requirements.requirements],
             "shipped" if recipe.folder and recipe.folder.parent == shipped else "./layers",
             recipe.description or "",
         )
         for recipe in found
     ]
-    for line in columns(rows, left=(0, 1, 2, 3)):
+    texts = [(name, ", ".join(wanted), place, description) for name, wanted, place, description in rows]
+    for line in columns(texts, left=(0, 1, 2, 3)):
         console.out(line)
     if as_json:
         keys = ("name", "requirements", "from", "description")
