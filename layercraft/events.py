@@ -56,3 +56,18 @@ class SilentReporter:
 
 
 SILENT = SilentReporter()
+
+
+class RememberingReporter:
+    """Passes everything on, and keeps the warnings."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.warnings: list[str] = []
+        self.notice = reporter.notice
+        self.progress = reporter.progress
+        self._reporter = reporter
+
+    def warning(self, text: str) -> None:
+        """Keep the warning and pass it on."""
+        self.warnings.append(text)
+        self._reporter.warning(text)

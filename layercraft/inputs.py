@@ -44,6 +44,8 @@ def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_u
         "exclude": sorted({*recipe.exclude, *options.exclude}),
         "preset": options.preset or recipe.preset,
         "cleanup": options.preset != "none",
+        "strict": options.strict,
+        "check": options.check,
         "lock": _digest(options.lock) if options.lock else None,
         "index": index_url or recipe.requirements.index_url,
     }

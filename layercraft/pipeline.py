@@ -9,21 +9,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from layercraft.errors import ConflictError, UsageError
-from layercraft.events import SILENT
+from layercraft.errors import ConflictError, NoSolutionError, UsageError
+from layercraft.events import SILENT, RememberingReporter
 from layercraft.inputs import inputs_digest, tool_version
 from layercraft.recipe.names import layer_name
 from layercraft.recipe.options import BuildOptions
 from layercraft.resolution.lockfile import Lock, lock_name, read_lock, to_toml
 from layercraft.resolution.resolver import Resolution, pin_of, resolve
 from layercraft.sources import Sources, open_sources
-from layercraft.target import UNZIPPED_LIMIT, Target, architectures, runtimes
+from layercraft.target import UNZIPPED_LIMIT, other_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
     from layercraft.events import Reporter
-    from layercraft.layer.archive import Archive
     from layercraft.layer.change import Change
     from layercraft.layer.record import BuildRecord
     from layercraft.layer.rules import Rule
@@ -32,7 +31,11 @@ if TYPE_CHECKING:
     from layercraft.recipe.recipe import Recipe
     from layercraft.recipe.requirements import Requested
     from layercraft.resolution.candidates import Candidate
+    from layercraft.target import Target
     from layercraft.wheels.inspection import Wheel
+
+MOST_TOLD = 5
+"""Conflicts that one error names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +121,8 @@ def build(
     with _given(sources) as opened:
         inputs = inputs_digest(recipe, target, options, opened.index_url)
         job = _Job(recipe=recipe, target=target, options=options, sources=opened, reporter=reporter)
-        done = _existing(job, inputs) if options.skip_existing else None
+        # A folder that is asked for must be laid out, whatever zip is there.
+        done = _existing(job, inputs) if options.skip_existing and not options.unpacked else None
         return done or _build(job, inputs)
 
 
@@ -169,12 +173,13 @@ def _existing(job: _Job, inputs: str) -> Built | None:
 
 def _build(job: _Job, inputs: str) -> Built:
     from layercraft.layer.archive import write_zip
-    from layercraft.layer.record import write_build_record
+    from layercraft.layer.record import BuildRecord, write_build_record
     from layercraft.layer.sizes import check_limit
     from layercraft.layer.tree import Tree
     from layercraft.layer.unpacked import lay_out
 
-    told = _Remembering(job.reporter)
+    told = RememberingReporter(job.reporter)
+    told.notice(f"building {job.recipe.name} for {job.target}")
     job = replace(job, reporter=told)
     zip_path, lock_path, record_path = output_paths(job.recipe, job.target, job.options)
     with TemporaryDirectory(prefix="layercraft-") as staging:
@@ -183,11 +188,20 @@ def _build(job: _Job, inputs: str) -> Built:
         tree = changes[-1].tree
         _tell_conflicts(tree, job)
         check_limit(tree, job.recipe.limits.unzipped or UNZIPPED_LIMIT)
-        archive = write_zip(tree, zip_path, reporter=told)
-        write_lock(locked, lock_path)
         if job.options.unpacked:
             lay_out(tree, job.options.unpacked, reporter=told)
-    record = _record(job, locked, changes, archive, inputs, told.warnings)
+        archive = write_zip(tree, zip_path, reporter=told)
+        write_lock(locked, lock_path)
+    record = BuildRecord.of(
+        name=job.recipe.name,
+        target=job.target,
+        tool=tool_version(),
+        inputs=inputs,
+        pins=locked.pins,
+        changes=changes,
+        archive=archive,
+        warnings=told.warnings,
+    )
     write_build_record(record, record_path)
     return Built(
         zip=zip_path,
@@ -218,6 +232,11 @@ def _locked_wheels(job: _Job) -> tuple[Lock, Resolution | None, tuple[Wheel, ...
 
             resolution = _resolve(job, decided)
             locked = resolution.lock
+        if not locked.pins:
+            raise NoSolutionError(
+                f"nothing is left to go into the layer {job.recipe.name} for {job.target}",
+                hint="all that was asked for is excluded, or its markers rule out this target",
+            )
         paths = downloads.wait(locked.pins)
     files = [(path, pin.filename, pin.sha256) for path, pin in zip(paths, locked.pins, strict=True)]
     return locked, resolution, inspect_all(files, sources.cache, check=options.check, reporter=job.reporter)
@@ -236,7 +255,7 @@ def _resolve(job: _Job, decided: Callable[[Candidate], None] = lambda _: None) -
         job.sources.index(asked.index_url),
         job.sources.metadata,
         exclude=(*job.recipe.exclude, *job.options.exclude),
-        targets=_other_targets(job.target),
+        targets=other_targets(job.target),
         decided=decided,
     )
     for warning in resolution.warnings:
@@ -254,25 +273,6 @@ def _with_digest(requested: Requested, sources: Sources) -> Requested:
         return requested
     sha256, _ = download(requested.url, sources.client, sources.cache)
     return replace(requested, hashes=(sha256,))
-
-
-def _other_targets(target: Target) -> list[Target]:
-    """Give all other targets, those nearest to this one first."""
-    others = [
-        Target(runtime=runtime, architecture=architecture)
-        for runtime in runtimes()
-        for architecture in architectures()
-        if (runtime.name, architecture) != (target.runtime.name, target.architecture)
-    ]
-    here = target.runtime.version[1]
-    return sorted(
-        others,
-        key=lambda other: (
-            other.architecture != target.architecture,
-            abs(other.runtime.version[1] - here),
-            other.runtime.preview,
-        ),
-    )
 
 
 def _changes(job: _Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
@@ -310,54 +310,11 @@ def _rules(job: _Job) -> tuple[list[Rule], list[Rule]]:
 def _tell_conflicts(tree: Tree, job: _Job) -> None:
     conflicts = [conflict for conflict in tree.conflicts if conflict.path in tree.entries]
     if job.options.strict and conflicts:
+        told = [f"{each.path}: {each.winner} and {each.loser} bring different files" for each in conflicts]
+        more = [f"{len(told) - MOST_TOLD} more such paths"] if len(told) > MOST_TOLD else []
         raise ConflictError(
-            "; ".join(str(conflict) for conflict in conflicts[:5]),
+            "; ".join([*told[:MOST_TOLD], *more]),
             hint="keep one of them out with --exclude, or build without --strict",
         )
     for conflict in conflicts:
         job.reporter.warning(str(conflict))
-
-
-def _record(  # noqa: PLR0913, PLR0917 (all that a build knows of itself)
-    job: _Job,
-    locked: Lock,
-    changes: Sequence[Change],
-    archive: Archive,
-    inputs: str,
-    warnings: Sequence[str],
-) -> BuildRecord:
-    from layercraft.layer.record import BuildRecord, RecordedChange, RecordedPin, RecordedTarget, RecordedZip
-
-    return BuildRecord(
-        name=job.recipe.name,
-        target=RecordedTarget(runtime=job.target.runtime.name, architecture=job.target.architecture),
-        tool=tool_version(),
-        inputs=inputs,
-        pins=tuple(
-            RecordedPin(
-                name=pin.name,
-                version=pin.version,
-                filename=pin.filename,
-                sha256=pin.sha256,
-                url=pin.url or "",
-            )
-            for pin in locked.pins
-        ),
-        changes=tuple(RecordedChange.of(change) for change in changes),
-        zip=RecordedZip.of(archive),
-        warnings=tuple(warnings),
-    )
-
-
-class _Remembering:
-    """A reporter that keeps the warnings for the build record and passes everything on."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self.warnings: list[str] = []
-        self.notice = reporter.notice
-        self.progress = reporter.progress
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
-        self._reporter.warning(text)

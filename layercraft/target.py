@@ -164,6 +164,27 @@ def architectures() -> tuple[str, ...]:
     return tuple(_architectures())
 
 
+def other_targets(target: Target) -> tuple[Target, ...]:
+    """Give all other targets, those nearest to this one first: the same architecture, then the version."""
+    others = (
+        Target(runtime=runtime, architecture=architecture)
+        for runtime in runtimes()
+        for architecture in architectures()
+        if (runtime.name, architecture) != (target.runtime.name, target.architecture)
+    )
+    here = _ordinal(target.runtime.version)
+    return tuple(
+        sorted(
+            others,
+            key=lambda other: (
+                other.architecture != target.architecture,
+                abs(_ordinal(other.runtime.version) - here),
+                other.runtime.preview,
+            ),
+        )
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Architecture:
     machine: str

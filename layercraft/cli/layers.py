@@ -105,7 +105,6 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     documents = []
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:
         for recipe in recipes:
-            console.notice(f"building {recipe.name} for {target}")
             built = build_layer(recipe, target, options, sources=opened, reporter=console)
             show_built(console, built, top)
             if as_json:

@@ -10,10 +10,13 @@ from layercraft.layer.output import replacing
 from layercraft.layer.sizes import Share  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from layercraft.layer.archive import Archive
     from layercraft.layer.change import Change
+    from layercraft.resolution.lockfile import Pin
+    from layercraft.target import Target
 
 SCHEMA = 1
 """Raised when a reader of the older form would misread the newer one."""
@@ -36,6 +39,13 @@ class RecordedPin:
     filename: str
     sha256: str
     url: str = ""
+
+    @classmethod
+    def of(cls, pin: Pin) -> Self:
+        """Write down a locked wheel."""
+        return cls(
+            name=pin.name, version=pin.version, filename=pin.filename, sha256=pin.sha256, url=pin.url or ""
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +115,31 @@ class BuildRecord:
     zip: RecordedZip
     warnings: tuple[str, ...] = ()
     schema: int = SCHEMA
+
+    @classmethod
+    def of(  # noqa: PLR0913 (all that a build knows of itself)
+        cls,
+        *,
+        name: str,
+        target: Target,
+        tool: str,
+        inputs: str,
+        pins: Iterable[Pin],
+        changes: Iterable[Change],
+        archive: Archive,
+        warnings: Iterable[str],
+    ) -> Self:
+        """Write down a build."""
+        return cls(
+            name=name,
+            target=RecordedTarget(runtime=target.runtime.name, architecture=target.architecture),
+            tool=tool,
+            inputs=inputs,
+            pins=tuple(RecordedPin.of(pin) for pin in pins),
+            changes=tuple(RecordedChange.of(change) for change in changes),
+            zip=RecordedZip.of(archive),
+            warnings=tuple(warnings),
+        )
 
 
 def write_build_record(record: BuildRecord, path: Path) -> None:
