@@ -70,7 +70,7 @@ class Provider(BaseProvider[Node, int]):
     active: ActiveRequirements
     texts: dict[tuple[Node, int, Node], str] = field(default_factory=dict)
     forbidden: dict[tuple[NormalizedName, int], str] = field(default_factory=dict)
-    excluded: dict[NormalizedName, NormalizedName] = field(default_factory=dict)
+    excluded: dict[tuple[Node, int], set[NormalizedName]] = field(default_factory=dict)
     _admission: Admission = field(init=False)
     _order: dict[Node, int] = field(default_factory=dict)
     _dependencies: dict[tuple[Node, int], dict[Node, RangeProtocol[int]]] = field(default_factory=dict)
@@ -164,7 +164,7 @@ class Provider(BaseProvider[Node, int]):
     ) -> None:
         name = normalized(requirement)
         if self.problem.excluded(name):
-            self.excluded.setdefault(name, package.name)
+            self.excluded.setdefault((package, version), set()).add(name)
             return
         if requirement.url and not self.catalogue.is_direct(name):
             raise _UnusableError(f"requires {name} from a URL, which the index's packages may not do")

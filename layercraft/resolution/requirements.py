@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from packaging.markers import Marker
 
-_EXTRA_ONLY = re.compile(r""";\s*(?:[^'"()]*?)extra\s*==\s*['"]([^'"]+)['"]\s*$""")
+_EXTRA_ONLY = re.compile(r""";\s*extra\s*==\s*['"]([^'"]+)['"]\s*$""")
 
 
 class ActiveRequirements:
@@ -33,7 +33,11 @@ class ActiveRequirements:
         """
         parsed = self._parsed.get(text)
         if parsed is None:
-            parsed = self._parsed[text] = Requirement(text)
+            try:
+                parsed = self._parsed[text] = Requirement(text)
+            except InvalidRequirement as error:
+                reason = str(error).partition("\n")[0]
+                raise InvalidRequirement(f"{text!r} is not a valid requirement: {reason}") from error
         return parsed
 
     def active(self, texts: Iterable[str], extra: str = "") -> Iterator[Requirement]:
@@ -64,7 +68,7 @@ class ActiveRequirements:
             try:
                 answer = marker.evaluate({**self._markers, "extra": extra})
             except (UndefinedComparison, UndefinedEnvironmentName) as error:
-                raise InvalidRequirement(f"marker {marker}: {error}") from error
+                raise InvalidRequirement(f"the marker cannot be evaluated: {marker}") from error
             self._answers[key] = answer
         return answer
 

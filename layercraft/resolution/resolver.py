@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
-from layercraft.errors import NoSolutionError, RequirementError, UnknownPackageError
+from layercraft.errors import NoSolutionError, UnknownPackageError
 from layercraft.resolution.candidates import WheelSelector
-from layercraft.resolution.index import Hashes, IndexFile, IndexPage
 from layercraft.resolution.lockfile import Lock, Pin
 from layercraft.resolution.newer_releases import PassedOver, passed_over
 from layercraft.resolution.prefetch import Catalogue
 from layercraft.resolution.provider import Problem, Provider
-from layercraft.resolution.refusals import refusal
 from layercraft.resolution.requirements import ActiveRequirements, normalized
 from layercraft.resolution.solver import Solution, Unsatisfiable, solve
+from layercraft.resolution.wanted import Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from layercraft.recipe.requirements import RequirementsInput
     from layercraft.resolution.candidates import Candidate
@@ -40,7 +38,7 @@ class Resolution:
 
 
 def resolve(  # noqa: PLR0913 (the collaborators are arguments)
-    wanted: RequirementsInput,
+    asked: RequirementsInput,
     target: Target,
     index: Index,
     metadata: MetadataSource,
@@ -49,9 +47,9 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
     targets: Sequence[Target] = (),
     decided: Callable[[Candidate], None] = lambda _: None,
 ) -> Resolution:
-    """Choose the newest wheels for the target that satisfy what is wanted.
+    """Choose the newest wheels for the target that satisfy what is asked for.
 
-    `exclude` are globs on names of distributions to keep out, whoever requires them. A wanted URL
+    `exclude` are globs on names of distributions to keep out, whoever requires them. A direct URL
     must come with its sha256. `targets` are other targets that an error may name as a way out;
     `decided` is told of likely wheels while the search goes on.
 
@@ -61,18 +59,23 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
         RequirementError: requirements that cannot stand together, such as two URLs for one package.
         IndexUnreachableError, BadIndexAnswerError, HashMismatchError: from the index.
     """
+
+    def excluded(name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in exclude)
+
     selector = WheelSelector(target)
     active = ActiveRequirements(target.markers)
-    problem = _problem(wanted, exclude, active)
+    wanted = Wanted.on_target(asked, active, excluded)
+    problem = _problem(wanted, excluded, prereleases=asked.prereleases)
     catalogue = Catalogue(
         index,
         metadata,
         selector,
         active,
-        direct=_direct_pages(wanted, selector),
-        hashes=_hashes(wanted),
+        direct=wanted.direct_pages(selector),
+        hashes=wanted.hashes(),
         constraints=problem.constraints,
-        excluded=problem.excluded,
+        excluded=excluded,
     )
     with catalogue:
         try:
@@ -80,11 +83,16 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
         except Unsatisfiable as failure:
             _raise_unknown(problem, failure.provider)
             raise explain_failure(failure, selector, targets) from failure
-        _check_hashes(wanted, solution)
+        wanted.check_hashes(solution.chosen)
         return Resolution(
-            lock=_lock(wanted, solution, target),
+            lock=Lock(
+                target=target,
+                pins=tuple(_pins(solution)),
+                requirements=tuple(str(each) for each in asked.requirements),
+                excluded=tuple(sorted({*wanted.left_out, *solution.excluded})),
+            ),
             passed_over=passed_over(problem, solution, catalogue, selector),
-            warnings=tuple(_warnings(solution, catalogue)),
+            warnings=tuple(_warnings(wanted, solution, catalogue)),
         )
 
 
@@ -97,70 +105,18 @@ def explain_failure(
     return explain(failure, selector, targets)
 
 
-def _problem(wanted: RequirementsInput, exclude: Sequence[str], active: ActiveRequirements) -> Problem:
-
-    def excluded(name: str) -> bool:
-        return any(fnmatch(name, pattern) for pattern in exclude)
-
-    roots = [
-        (each.requirement, each.source)
-        for each in wanted.requirements
-        if active.holds(each.requirement.marker, "") and not excluded(normalized(each.requirement))
-    ]
+def _problem(wanted: Wanted, excluded: Callable[[str], bool], *, prereleases: bool) -> Problem:
     constraints: dict[NormalizedName, SpecifierSet] = {}
     for each in wanted.constraints:
-        if active.holds(each.requirement.marker, ""):
-            name = normalized(each.requirement)
-            constraints[name] = constraints.get(name, SpecifierSet()) & each.requirement.specifier
-    named = [*(requirement for requirement, _ in roots), *(each.requirement for each in wanted.constraints)]
-    prereleases = frozenset(normalized(each) for each in named if each.specifier.prereleases)
+        constraints[each.name] = constraints.get(each.name, SpecifierSet()) & each.requirement.specifier
+    named = (*wanted.requirements, *wanted.constraints)
+    opened = frozenset(each.name for each in named if each.requirement.specifier.prereleases)
     return Problem(
-        roots=roots,
+        roots=[(each.requirement, each.source) for each in wanted.requirements],
         constraints=constraints,
-        prereleases=None if wanted.prereleases else prereleases,
+        prereleases=None if prereleases else opened,
         excluded=excluded,
     )
-
-
-def _direct_pages(wanted: RequirementsInput, selector: WheelSelector) -> dict[NormalizedName, IndexPage]:
-    """Give a page of one file for each `name @ URL`; its sha256 stands in the URL's fragment."""
-    pages: dict[NormalizedName, IndexPage] = {}
-    for each in (*wanted.requirements, *wanted.constraints):
-        if not each.url:
-            continue
-        file = IndexFile(
-            filename=unquote(each.url.rpartition("/")[2]), url=each.url, hashes=Hashes(sha256=each.hashes[0])
-        )
-        page = pages.setdefault(each.name, IndexPage(url=each.url, files=(file,)))
-        if page.url != each.url:
-            raise RequirementError(
-                f"{each.source}: {each.name} is asked for from two URLs", hint="keep one of them"
-            )
-        if not selector.candidates(each.name, page).listed:
-            raise NoSolutionError(
-                f"{each.source}: {file.filename} does not fit {selector.target}: {refusal([file], selector)}"
-            )
-    return pages
-
-
-def _hashes(wanted: RequirementsInput) -> dict[NormalizedName, frozenset[str]]:
-    found: dict[NormalizedName, frozenset[str]] = {}
-    for each in (*wanted.requirements, *wanted.constraints):
-        if each.hashes:
-            found[each.name] = found.get(each.name, frozenset()) | frozenset(each.hashes)
-    return found
-
-
-def _check_hashes(wanted: RequirementsInput, solution: Solution) -> None:
-    """Hold pip's rule: once one requirement has a hash, all that is installed must have one."""
-    hashes = _hashes(wanted)
-    checking = wanted.require_hashes or any(each.hashes and not each.url for each in wanted.requirements)
-    without = sorted(name for name in solution.chosen if name not in hashes)
-    if checking and without:
-        raise RequirementError(
-            f"hashes are required, and these have none: {', '.join(without)}",
-            hint="give each a --hash, or none of them",
-        )
 
 
 def _raise_unknown(problem: Problem, provider: Provider) -> None:
@@ -186,21 +142,18 @@ def pin_of(candidate: Candidate, requires: tuple[NormalizedName, ...] = ()) -> P
     )
 
 
-def _lock(wanted: RequirementsInput, solution: Solution, target: Target) -> Lock:
-    pins = [pin_of(candidate, solution.requires[name]) for name, candidate in sorted(solution.chosen.items())]
-    return Lock(
-        target=target,
-        pins=tuple(pins),
-        requirements=tuple(str(each) for each in wanted.requirements),
-        excluded=tuple(sorted(solution.excluded)),
-    )
+def _pins(solution: Solution) -> Iterator[Pin]:
+    for name, candidate in sorted(solution.chosen.items()):
+        yield pin_of(candidate, solution.requires[name])
 
 
-def _warnings(solution: Solution, catalogue: Catalogue) -> Iterable[str]:
-    for name, asker in sorted(solution.excluded.items()):
-        yield f"{name} is kept out of the layer (exclude)" + (
-            f", although {asker} requires it" if asker else ""
-        )
+def _warnings(wanted: Wanted, solution: Solution, catalogue: Catalogue) -> Iterator[str]:
+    for name, source in wanted.left_out.items():
+        yield f"{name} is kept out of the layer (exclude), although {source} asks for it"
+    for name, askers in sorted(solution.excluded.items()):
+        if name not in wanted.left_out:
+            verb = "requires" if len(askers) == 1 else "require"
+            yield f"{name} is kept out of the layer (exclude), although {' and '.join(askers)} {verb} it"
     for name, candidate in sorted(solution.chosen.items()):
         if candidate.file.yanked is not False:
             reason = candidate.file.yanked if isinstance(candidate.file.yanked, str) else "no reason given"

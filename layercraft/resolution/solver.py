@@ -51,12 +51,16 @@ class _Constraints(Mapping[Node, Bits]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """The chosen candidates by name, their extras, what each requires, and who asked for excluded ones."""
+    """The chosen candidates by name, their extras, what each requires, and who asked for excluded ones.
+
+    `forbidden` are versions (name and position) that were met and cannot be used, each with the reason.
+    """
 
     chosen: Mapping[NormalizedName, Candidate]
     extras: Mapping[NormalizedName, tuple[str, ...]]
     requires: Mapping[NormalizedName, tuple[NormalizedName, ...]]
-    excluded: Mapping[NormalizedName, NormalizedName]
+    excluded: Mapping[NormalizedName, tuple[NormalizedName, ...]]
+    forbidden: Mapping[tuple[NormalizedName, int], str]
 
 
 class Unsatisfiable(NoSolutionError):  # noqa: N818 (it carries the proof for `explain`, and is caught there)
@@ -121,6 +125,10 @@ def _solution(provider: Provider, pins: Mapping[Node, int], edges: Sequence[tupl
     for parent, child in edges:
         if parent.name != child.name:
             requires[parent.name].add(child.name)
+    excluded: dict[NormalizedName, set[NormalizedName]] = {}
+    for node, version in pins.items():
+        for name in provider.excluded.get((node, version), ()):
+            excluded.setdefault(name, set()).add(node.name)
     return Solution(
         chosen={
             node.name: provider.candidates(node.name).listed[version]
@@ -131,5 +139,6 @@ def _solution(provider: Provider, pins: Mapping[Node, int], edges: Sequence[tupl
             name: tuple(node.extra for node in pins if node.name == name and node.extra) for name in requires
         },
         requires={name: tuple(sorted(names)) for name, names in requires.items()},
-        excluded=dict(provider.excluded),
+        excluded={name: tuple(sorted(askers)) for name, askers in excluded.items()},
+        forbidden=provider.forbidden,
     )
