@@ -66,6 +66,10 @@ class Candidates:
     def _positions(self) -> dict[Version, int]:
         return {candidate.version: position for position, candidate in enumerate(self.listed)}
 
+    def position(self, version: Version) -> int | None:
+        """Give the place of a version, 0 the newest, or None where it has no wheel for the target."""
+        return self._positions.get(version)
+
     def __contains__(self, version: Version) -> bool:
         return version in self._positions
 

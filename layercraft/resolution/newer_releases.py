@@ -52,10 +52,15 @@ def passed_over(
         if not newer:
             continue
         newest = max(newer)
-        if newest in candidates:
-            reason = _asker(problem, solution, catalogue, name, newest)
-        else:
+        position = candidates.position(newest)
+        if position is None:
             reason = refusal(listed[newest], selector)
+        elif (name, position) in solution.forbidden:
+            reason = solution.forbidden[name, position]
+        elif candidates.yanked >> position & 1:
+            reason = "its wheel was yanked"
+        else:
+            reason = _asker(problem, solution, catalogue, name, newest)
         found.append(PassedOver(name=name, newest=str(newest), taken=str(candidate.version), reason=reason))
     return tuple(found)
 
@@ -77,7 +82,8 @@ def _asker(
         return f"a constraint allows only {name}{problem.constraints[name]}"
     for parent, names in sorted(solution.requires.items()):
         if name in names:
-            for requirement in catalogue.requirements(solution.chosen[parent]):
+            extras = solution.extras.get(parent, ())
+            for requirement in catalogue.requirements(solution.chosen[parent], extras):
                 if excludes(requirement):
                     version = solution.chosen[parent].version
                     return f"{parent} {version} requires {requirement.name}{requirement.specifier}"

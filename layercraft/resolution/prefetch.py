@@ -84,9 +84,10 @@ class Catalogue:
         """Give a candidate's core metadata; raises as `MetadataSource.metadata`."""
         return self._metadata_of(candidate).result()
 
-    def requirements(self, candidate: Candidate) -> list[Requirement]:
-        """Give a candidate's active requirements, those of its extras left out; raises as `metadata`."""
-        return list(self._active.active(self.metadata(candidate).requires))
+    def requirements(self, candidate: Candidate, extras: Iterable[str] = ()) -> list[Requirement]:
+        """Give a candidate's active requirements, and those of the extras named; raises as `metadata`."""
+        texts = self.metadata(candidate).requires
+        return [each for extra in ("", *extras) for each in self._active.active(texts, extra)]
 
     def fits_python(self, requires_python: str | None) -> bool:
         """Tell whether the target's Python is within a wheel's own Requires-Python."""
