@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
@@ -19,6 +19,8 @@ from packaging.version import InvalidVersion, Version
 if TYPE_CHECKING:
     from layercraft.resolution.index import IndexFile, IndexPage
     from layercraft.target import Target
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 NAME_PARTS = 5
 """Dash-separated parts of a wheel's file name without a build tag (PEP 427)."""
@@ -163,7 +165,7 @@ class WheelSelector:
         if len(parts) not in (NAME_PARTS, NAME_PARTS + 1):
             return None
         rank = self.rank("-".join(parts[-3:]))
-        if rank is None or not file.hashes.sha256 or not self.fits_python(file.requires_python):
+        if rank is None or not has_sha256(file) or not self.fits_python(file.requires_python):
             return None
         if (hashes and file.hashes.sha256 not in hashes) or canonicalize_name(parts[0]) != name:
             return None
@@ -184,12 +186,45 @@ def _order(rank: int, build: tuple[int, str], file: IndexFile) -> tuple[bool, in
 def _newest_first(
     name: NormalizedName, page: IndexPage | None, best: dict[str, tuple[int, tuple[int, str], IndexFile]]
 ) -> tuple[Candidate, ...]:
-    listed: dict[Version, Candidate] = {}
-    for text, (_, _, file) in best.items():
+    listed: dict[Version, tuple[int, tuple[int, str], IndexFile]] = {}
+    for text, wheel in best.items():
         try:
-            version = Version(text.replace("_", "+"))
+            version = version_of(text)
         except InvalidVersion:
             continue
-        url = urljoin(page.url, file.url) if page else file.url
-        listed.setdefault(version, Candidate(name=name, version=version, file=file, url=url))
-    return tuple(listed[version] for version in sorted(listed, reverse=True))
+        known = listed.setdefault(version, wheel)  # `1.0` and `1.0.0` are one version
+        if known is not wheel and _order(*wheel) < _order(*known):
+            listed[version] = wheel
+    found = (
+        _candidate(name, version, listed[version][2], page.url if page else "")
+        for version in sorted(listed, reverse=True)
+    )
+    return tuple(candidate for candidate in found if candidate)
+
+
+def _candidate(name: NormalizedName, version: Version, file: IndexFile, page_url: str) -> Candidate | None:
+    try:
+        url = urljoin(page_url, file.url)
+        urlsplit(url)
+    except ValueError:  # an address with a broken host leads nowhere
+        return None
+    return Candidate(name=name, version=version, file=file, url=url)
+
+
+def version_of(text: str) -> Version:
+    """Read the version in a wheel's file name; `_` may stand for `+`, which PEP 427 escapes.
+
+    Raises:
+        InvalidVersion: the text is no version.
+    """
+    try:
+        return Version(text)
+    except InvalidVersion:
+        if "_" not in text:
+            raise
+        return Version(text.replace("_", "+", 1))
+
+
+def has_sha256(file: IndexFile) -> bool:
+    """Tell whether the index gives a file's sha256, as 64 hexadecimal digits in lower case."""
+    return bool(file.hashes.sha256 and _SHA256.fullmatch(file.hashes.sha256))
