@@ -6,15 +6,18 @@ import re
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
+
+from layercraft.resolution.candidates import NAME_PARTS, WheelSelector, has_sha256, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from packaging.specifiers import SpecifierSet
     from packaging.utils import NormalizedName
+    from packaging.version import Version
 
-    from layercraft.resolution.candidates import Candidates, WheelSelector
+    from layercraft.resolution.candidates import Candidates
     from layercraft.resolution.index import IndexFile, IndexPage
     from layercraft.target import Target
 
@@ -44,7 +47,7 @@ def releases(
     found: dict[Version, list[IndexFile]] = {}
     for text, files in texts.items():
         try:
-            found.setdefault(Version(text), []).extend(files)
+            found.setdefault(version_of(text), []).extend(files)
         except InvalidVersion:
             continue
     return found
@@ -52,9 +55,9 @@ def releases(
 
 def _version_text(filename: str, name: NormalizedName) -> str | None:
     if filename.endswith(".whl"):
-        parts = filename.split("-", 2)
-        return parts[1].replace("_", "+") if len(parts) > 1 else None
-    stem = filename.removesuffix(".tar.gz")
+        parts = filename.split("-")
+        return parts[1] if len(parts) in (NAME_PARTS, NAME_PARTS + 1) else None
+    stem = filename.removesuffix(".tar.gz").removesuffix(".zip")
     if stem == filename:
         return None
     before, _, version = stem.rpartition("-")
@@ -78,9 +81,12 @@ def refusal(files: Sequence[IndexFile], selector: WheelSelector) -> str:
     fitting = [file for file in wheels if selector.fits_python(file.requires_python)]
     if not fitting:
         return f"requires Python {wheels[-1].requires_python}"
-    if not any(file.hashes.sha256 for file in fitting):
+    tagged = [file for file in fitting if selector.rank(_tags_text(file)) is not None]
+    if not tagged:
+        return _refusal_of_tags(list(_tags(fitting)), target)
+    if not any(has_sha256(file) for file in tagged):
         return "the index gives no sha256 for it"
-    return _refusal_of_tags(list(_tags(fitting)), target)
+    return "no wheel that the hashes given allow"
 
 
 def _refusal_of_tags(tags: list[tuple[str, str, str]], target: Target) -> str:
@@ -92,18 +98,23 @@ def _refusal_of_tags(tags: list[tuple[str, str, str]], target: Target) -> str:
     if not same_abi:
         return f"no wheel for {target.runtime.name} on {target.architecture}"
     needed = [glibc for tag in same_abi if (glibc := _glibc(tag[2]))]
-    if needed and min(needed) > target.runtime.glibc:
+    if needed:
         return f"no wheel for glibc {_dotted(target.runtime.glibc)} (the lowest needs {_dotted(min(needed))})"
-    return "no wheel that the hashes given allow" if needed else "only musl wheels, no glibc one"
+    musl = any(tag[2].startswith("musllinux") for tag in same_abi)
+    return "only musl wheels, no glibc one" if musl else "no manylinux wheel"
 
 
 def _tags(wheels: Iterable[IndexFile]) -> Iterator[tuple[str, str, str]]:
     for wheel in wheels:
-        pythons, abis, platforms = wheel.filename[: -len(".whl")].split("-")[-3:]
+        pythons, abis, platforms = _tags_text(wheel).split("-")
         for python in pythons.split("."):
             for abi in abis.split("."):
                 for platform in platforms.split("."):
                     yield python, abi, platform
+
+
+def _tags_text(wheel: IndexFile) -> str:
+    return "-".join(wheel.filename[: -len(".whl")].split("-")[-3:])
 
 
 def _is_linux(platform: str, machine: str) -> bool:
@@ -132,8 +143,6 @@ def newest_refused(
 
 def fitting_targets(found: Candidates, specifier: SpecifierSet, targets: Iterable[Target]) -> list[Target]:
     """Give the targets for which a version that the specifier allows has a wheel."""
-    from layercraft.resolution.candidates import WheelSelector
-
     return [
         target
         for target in targets
