@@ -8,12 +8,13 @@ from nab_resolver.types import IncompatibilityCause as Cause
 from packaging.requirements import Requirement
 
 from layercraft.errors import NoSolutionError
+from layercraft.recipe.requirement_lines import without_credentials
 from layercraft.resolution.provider import Node, newest, positions
 from layercraft.resolution.ranges import Bits
 from layercraft.resolution.refusals import fitting_targets, newest_refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nab_resolver.types import Incompatibility, Term
     from packaging.specifiers import SpecifierSet
@@ -32,21 +33,28 @@ def explain(failure: Unsatisfiable, selector: WheelSelector, targets: Iterable[T
     `targets` are those worth naming as a way out.
     """
     told = _Derivation(failure.provider, selector)
-    lines = list(dict.fromkeys(line for fact in _facts(failure.proof) for line in told.lines(fact)))
+    facts = _facts(failure.proof, failure.provider.problem.roots)
+    lines = list(dict.fromkeys(line for fact in facts for line in told.lines(fact)))
     if len(lines) > MOST_LINES:
         left = len(lines) - MOST_LINES
         lines = [*lines[:MOST_LINES], f"… and {left} more such facts"]
     message = f"no set of wheels for {selector.target} satisfies the requirements"
     return NoSolutionError(
-        "\n  ".join([f"{message}:", *lines]), hint=_way_out(told.without_wheel, list(targets))
+        "\n  ".join([f"{message}:", *lines]),
+        hint=_way_out(told.without_wheel, selector.target, list(targets)),
     )
 
 
-def _facts(proof: Incompatibility[Node, int]) -> Iterator[Incompatibility[Node, int]]:
-    """Give the proof's external facts, the user's own requirements first."""
-    facts = [fact for fact in proof.walk() if fact.cause is not Cause.DERIVED]
+def _facts(
+    proof: Incompatibility[Node, int], roots: Sequence[tuple[Requirement, str]]
+) -> list[Incompatibility[Node, int]]:
+    """Give the proof's external facts, the user's own requirements first, in their order."""
     order = (Cause.ROOT, Cause.CONSTRAINT, Cause.DEPENDENCY, Cause.NO_VERSIONS)
-    yield from sorted(facts, key=lambda fact: order.index(fact.cause))
+
+    def place(fact: Incompatibility[Node, int]) -> tuple[int, int]:
+        return order.index(fact.cause), roots.index(fact.origin) if fact.cause is Cause.ROOT else 0
+
+    return sorted((fact for fact in proof.walk() if fact.cause is not Cause.DERIVED), key=place)
 
 
 class _Derivation:
@@ -60,9 +68,9 @@ class _Derivation:
     def lines(self, fact: Incompatibility[Node, int]) -> Iterator[str]:
         match fact.cause:
             case Cause.ROOT:
-                text, origin = fact.origin
-                yield f"you ask for {text} ({origin})"
-                yield from self._if_none(Requirement(text))
+                requirement, origin = fact.origin
+                yield f"you ask for {without_credentials(str(requirement))} ({origin})"
+                yield from self._if_none(requirement)
             case Cause.DEPENDENCY if len(fact.terms) > 1:
                 yield from self._dependency(fact.terms[0], fact.terms[1].package)
             case Cause.DEPENDENCY:
@@ -98,6 +106,12 @@ class _Derivation:
         yanked = _mask(term) & found.yanked
         for position in positions(yanked, 3):
             yield f"{found.name} {found.listed[position].version} was yanked{_because(found, position)}"
+        early = _mask(term) & found.every & ~found.finals & ~yanked
+        for position in positions(early, 1):
+            yield (
+                f"{found.name} {found.listed[position].version} is a pre-release, which nobody asked for"
+                f" ({found.name}>={found.listed[position].version} or --pre would)"
+            )
 
     def _if_none(self, requirement: Requirement) -> Iterator[str]:
         """Say why no version answers a requirement, where none does."""
@@ -109,9 +123,15 @@ class _Derivation:
         if found.page is None:
             yield f"{found.name}: the index has no package of this name"
             return
+        if self._provider.catalogue.is_direct(found.name):
+            yield f"{found.name} {found.listed[0].version} is what stands at the URL given"
+            return
         refused = newest_refused(found, requirement.specifier, self._selector)
+        by_reason: dict[str, list[str]] = {}
         for version, reason in refused:
-            yield f"{found.name} {version}: {reason}"
+            by_reason.setdefault(reason, []).append(str(version))
+        for reason, versions in by_reason.items():
+            yield f"{found.name} {', '.join(versions)}: {reason}"
         if refused:
             self.without_wheel.append((found, requirement.specifier))
         else:
@@ -141,14 +161,18 @@ def _newest_there(found: Candidates) -> str:
     return f"; the newest for this target is {found.listed[0].version}" if found.listed else ""
 
 
-def _way_out(without_wheel: list[tuple[Candidates, SpecifierSet]], targets: list[Target]) -> str | None:
-    """Name the targets that have what is missing, nearest first."""
-    for found, specifier in without_wheel:
-        fitting = fitting_targets(found, specifier, targets)
-        if fitting:
-            names = ", ".join(str(target) for target in fitting[:4])
-            return f"{found.name}{specifier} has wheels for {names}"
-        return (
-            f"{found.name}{specifier} has no wheel for any Lambda runtime; ask for another version or package"
-        )
-    return None
+def _way_out(
+    without_wheel: list[tuple[Candidates, SpecifierSet]], target: Target, targets: list[Target]
+) -> str | None:
+    """Name the targets that have what is missing, nearest first, or the hashes that hide it here."""
+    if not without_wheel:
+        return None
+    found, specifier = without_wheel[0]
+    if fitting_targets(found, specifier, [target]):
+        return f"compare the hashes given for {found.name} with those of the index"
+    fitting = fitting_targets(found, specifier, targets)
+    if fitting:
+        return f"{found.name}{specifier} has wheels for {', '.join(map(str, fitting[:4]))}"
+    if not targets:
+        return None
+    return f"{found.name}{specifier} has no wheel for any Lambda runtime; ask for another version or package"

@@ -102,7 +102,7 @@ def solve(
     provider = Provider(problem, catalogue, active)
     catalogue.expect(requirement for requirement, _ in problem.roots)
     roots = [
-        RootRequirement(node, bits, (str(requirement), origin))
+        RootRequirement(node, bits, (requirement, origin))
         for requirement, origin in problem.roots
         for node, bits in provider.nodes(requirement).items()
     ]
