@@ -7,7 +7,6 @@ memory. A wrong guess costs a request and nothing else.
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, Self
 
@@ -15,10 +14,12 @@ from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from layercraft.errors import UnknownPackageError
+from layercraft.resolution.background import Background
 from layercraft.resolution.requirements import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from concurrent.futures import Future
 
     from packaging.requirements import Requirement
     from packaging.specifiers import SpecifierSet
@@ -64,13 +65,13 @@ class Catalogue:
         self._metadata: dict[str, Future[CoreMetadata]] = {}
         self._seen: set[tuple[str, ...]] = set()
         self._lock = Lock()
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="prefetch")
+        self._pool = Background(THREADS, name="layercraft-prefetch")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
     def candidates(self, name: NormalizedName) -> Candidates:
         """Give the versions of a package for the target: none when the index has no such package.
@@ -106,7 +107,7 @@ class Catalogue:
                 if key in self._seen or self._excluded(name):
                     continue
                 self._seen.add(key)
-            self._submit(self._walk, requirement)
+            self._pool.submit(self._walk, requirement)
 
     def expect_metadata(self, candidates: Iterable[Candidate]) -> None:
         """Start to fetch the metadata of candidates that may be asked for next; returns at once."""
@@ -138,7 +139,7 @@ class Catalogue:
 
     def _walk(self, requirement: Requirement) -> None:
         page = self._page(normalized(requirement))
-        page.add_done_callback(lambda done: self._submit(self._pick, done, requirement))
+        page.add_done_callback(lambda done: self._pool.submit(self._pick, done, requirement))
 
     def _pick(self, page: Future[Candidates], requirement: Requirement) -> None:
         if page.cancelled() or page.exception():
@@ -152,7 +153,7 @@ class Catalogue:
             return
         candidate = found.listed[(bits & -bits).bit_length() - 1]
         metadata = self._metadata_of(candidate)
-        metadata.add_done_callback(lambda done: self._submit(self._follow, done, requirement))
+        metadata.add_done_callback(lambda done: self._pool.submit(self._follow, done, requirement))
 
     def _follow(self, metadata: Future[CoreMetadata], requirement: Requirement) -> None:
         if metadata.cancelled() or metadata.exception():
@@ -163,9 +164,3 @@ class Catalogue:
                 self.expect(self._active.active(needs, extra))
             except InvalidRequirement:
                 return
-
-    def _submit(self, job: Callable[..., None], *arguments: object) -> None:
-        try:
-            self._pool.submit(job, *arguments)
-        except RuntimeError:  # the pool is closed: the solver is done, nobody needs the rest
-            return
