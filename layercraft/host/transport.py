@@ -88,6 +88,7 @@ class Transport:
     def __init__(self, user_agent: str | None) -> None:
         self._user_agent = user_agent
         self._pool: httpx.Client | None = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def open(self, url: str, headers: Mapping[str, str]) -> Reply:
@@ -105,6 +106,8 @@ class Transport:
 
     def _connect(self) -> httpx.Client:
         with self._lock:
+            if self._closed:  # a thread that tries again after its owner is done
+                raise BrokenConnectionError("is not asked any more: the client is closed", passing=False)
             if self._pool is None:
                 import httpx
 
@@ -117,8 +120,9 @@ class Transport:
             return self._pool
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, for good."""
         with self._lock:
+            self._closed = True
             if self._pool is not None:
                 self._pool.close()
                 self._pool = None
