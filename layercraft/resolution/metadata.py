@@ -8,11 +8,13 @@ so what a host can do is remembered, and the next way is tried at once.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from layercraft.errors import BadWheelError, HashMismatchError, IndexUnreachableError
 from layercraft.formats.core_metadata import CoreMetadata, parse_core_metadata
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from layercraft.host.client import Answer, Client
     from layercraft.resolution.candidates import Candidate
 
-OK, PARTIAL = 200, 206
+OK, PARTIAL, UNSATISFIABLE = 200, 206, 416
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 IDENTITY = {"Accept-Encoding": "identity"}
 
 
@@ -78,25 +81,30 @@ class WheelMetadata:
         reader = _RemoteWheel(self.client, candidate.url)
         try:
             return reader.metadata(candidate.file.filename)
-        except _NoRangesError:
+        except _NoRangesError as error:
             host.ranges = False
-            return None
+            return self._whole(candidate, error.answer)
 
-    def _whole(self, candidate: Candidate) -> bytes:
-        answer = self.client.get(candidate.url, IDENTITY)
+    def _whole(self, candidate: Candidate, answer: Answer | None = None) -> bytes:
+        """Read METADATA in the whole wheel, which is downloaded unless `answer` holds it already."""
+        if answer is None or answer.status != OK:
+            answer = self.client.get(candidate.url, IDENTITY)
         if answer.status != OK:
             raise _refused(candidate.url, answer)
-        if hashlib.sha256(answer.body).hexdigest() != candidate.file.hashes.sha256:
+        body = answer.body
+        if hashlib.sha256(body).hexdigest() != candidate.file.hashes.sha256:
             raise HashMismatchError(f"{candidate.file.filename}: the bytes do not have the index's sha256")
         return metadata_member(
-            lambda offset, size: answer.body[offset : offset + size],
-            len(answer.body),
-            candidate.file.filename,
+            lambda offset, size: body[offset : offset + size], len(body), candidate.file.filename
         )
 
 
 class _NoRangesError(Exception):
-    """The host ignores the Range header."""
+    """The host does not understand the Range header; `answer` is what it gave instead."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class _RemoteWheel:
@@ -116,29 +124,37 @@ class _RemoteWheel:
         self._start = 0
 
     def metadata(self, filename: str) -> bytes:
-        self._end, length = self._fetch(f"bytes=-{self.STEP}")
-        self._start = length - len(self._end)
+        self._end, self._start, length = self._fetch(f"bytes=-{self.STEP}")
         return metadata_member(self.read_at, length, filename)
 
     def read_at(self, offset: int, size: int) -> bytes:
         if offset < self._start - self.REACH:
-            return self._fetch(f"bytes={offset}-{offset + size - 1}")[0]
+            return self._between(offset, offset + size)
         if offset < self._start:
             front = max(0, offset - self.AHEAD)
-            self._end = self._fetch(f"bytes={front}-{self._start - 1}")[0] + self._end
+            self._end = self._between(front, self._start) + self._end
             self._start = front
         return self._end[offset - self._start : offset - self._start + size]
 
-    def _fetch(self, byte_range: str) -> tuple[bytes, int]:
+    def _between(self, start: int, end: int) -> bytes:
+        """Give some bytes; what a server gives from elsewhere is no part of a zip, and found out as that."""
+        return self._fetch(f"bytes={start}-{end - 1}")[0]
+
+    def _fetch(self, byte_range: str) -> tuple[bytes, int, int]:
+        """Give the bytes of a range, where they begin, and the length of the whole file."""
         answer = self._client.get(self._url, {"Range": byte_range, **IDENTITY})
-        if answer.status in (OK, 416):
-            raise _NoRangesError
+        if answer.status in (OK, UNSATISFIABLE):
+            raise _NoRangesError(answer)
         if answer.status != PARTIAL:
             raise _refused(self._url, answer)
-        total = answer.headers.get("content-range", "").rpartition("/")[2]
-        if not total.isdigit():
-            raise _NoRangesError
-        return answer.body, int(total)
+        span = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
+        if not span:
+            raise _NoRangesError(answer)
+        start, end, length = map(int, span.groups())
+        wanted_end = byte_range.startswith("bytes=-")
+        if end - start + 1 != len(answer.body) or (wanted_end and end + 1 != length):
+            raise _NoRangesError(answer)
+        return answer.body, start, length
 
 
 def metadata_member(read_at: ReadAt, length: int, filename: str) -> bytes:
@@ -167,7 +183,18 @@ def _parse(data: bytes, candidate: Candidate) -> CoreMetadata:
         raise BadWheelError(f"{candidate.file.filename}: METADATA cannot be read: {error}") from error
     if canonicalize_name(parsed.name) != candidate.name:
         raise BadWheelError(f"{candidate.file.filename}: its METADATA is of another package, {parsed.name}")
+    if not _is_version(parsed.version, candidate.version):
+        raise BadWheelError(
+            f"{candidate.file.filename}: its METADATA is of another version, {parsed.version}"
+        )
     return parsed
+
+
+def _is_version(text: str, version: Version) -> bool:
+    try:
+        return text == str(version) or Version(text) == version
+    except InvalidVersion:
+        return False
 
 
 def _refused(url: str, answer: Answer) -> IndexUnreachableError:
