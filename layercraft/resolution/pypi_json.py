@@ -1,7 +1,7 @@
 """The JSON API of PyPI: `/pypi/NAME/json`.
 
-Its `releases` are officially deprecated but served; an index that leaves them out, or that has no
-JSON API, is asked through the Simple API instead.
+Its `releases` are officially deprecated but served; an index that leaves them out, or that answers
+anything but such a page (some answer every address with HTML), is asked through the Simple API instead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct, field
 
-from layercraft.errors import BadIndexAnswerError
 from layercraft.resolution.index import Hashes, IndexFile, IndexPage
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class _File(Struct, frozen=True):
     digests: Hashes = Hashes()
     requires_python: str | None = None
     size: int | None = None
-    yanked: bool = False
+    yanked: bool | None = False
     yanked_reason: str | None = None
     core_metadata: Hashes | bool | None = field(default=None, name="core-metadata")
 
@@ -72,23 +71,20 @@ class PypiJsonIndex:
             return self._simple.page(name)
         url = f"{self._root}/pypi/{name}/json"
         answer = self._answers.get(url, accept="application/json", lifetime=LIFETIME)
-        if answer.status == 200:  # noqa: PLR2004 (HTTP's own number)
-            releases = decode(answer.body, url).releases
-            if releases is not None:
-                files = tuple(file.to_index_file() for listed in releases.values() for file in listed)
-                return IndexPage(url=answer.url or url, files=files)
+        files = decode(answer.body) if answer.status == 200 else None  # noqa: PLR2004 (HTTP's own number)
+        if files is not None:
+            return IndexPage(url=answer.url or url, files=files)
         page = self._simple.page(name)
         self._speaks_json = False
         return page
 
 
-def decode(body: bytes, url: str) -> _Project:
-    """Decode a page of the JSON API.
-
-    Raises:
-        BadIndexAnswerError: the bytes are not such a page.
-    """
+def decode(body: bytes) -> tuple[IndexFile, ...] | None:
+    """Decode a page of the JSON API; None where it gives no `releases` or is something else, such as HTML."""
     try:
-        return _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadIndexAnswerError(f"{url}: not a page of the JSON API: {error}") from error
+        releases = _DECODER.decode(body).releases
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if releases is None:
+        return None
+    return tuple(file.to_index_file() for listed in releases.values() for file in listed)
