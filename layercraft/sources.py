@@ -43,8 +43,10 @@ class Sources:
         Raises:
             UsageError: the address is no http or https URL, or holds a password.
         """
-        root = index_root(self.index_url or fallback_url or DEFAULT_INDEX)
-        simple = SimpleIndex(self.answers, f"{root}/simple")
+        url = (self.index_url or fallback_url or DEFAULT_INDEX).rstrip("/")
+        root = index_root(url)
+        # Some name the folder of the Simple API otherwise, such as devpi's `+simple`.
+        simple = SimpleIndex(self.answers, url if url.endswith("simple") else f"{root}/simple")
         return simple if self.index_api == "simple" else PypiJsonIndex(self.answers, root, simple)
 
 
