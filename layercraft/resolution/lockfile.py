@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from packaging.markers import Marker
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.pylock import (
     Package,
     PackageWheel,
@@ -17,10 +18,11 @@ from packaging.pylock import (
 )
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from layercraft.errors import BadLockError
+from layercraft.host.patience import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from layercraft.target import Target
 
 TOOL = "layercraft"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +105,8 @@ def _package(pin: Pin) -> Package:
         wheels=[
             PackageWheel(
                 name=pin.filename,
-                url=pin.url,
-                path=str(pin.path) if pin.path else None,
+                url=without_credentials(pin.url) if pin.url else None,
+                path=pin.path.as_posix() if pin.path else None,
                 size=pin.size,
                 hashes={"sha256": pin.sha256},
             )
@@ -116,9 +120,7 @@ def recorded_target(path: Path) -> tuple[str, str] | None:
     Raises:
         BadLockError: the file is missing or broken.
     """
-    own = _table(path).get("tool", {}).get(TOOL, {})
-    runtime, architecture = own.get("runtime"), own.get("architecture")
-    return (runtime, architecture) if isinstance(runtime, str) and isinstance(architecture, str) else None
+    return _recorded(_own(_table(path)))
 
 
 def read_lock(path: Path, target: Target) -> Lock:
@@ -148,55 +150,75 @@ def _table(path: Path) -> dict[str, Any]:
         raise BadLockError(f"{path}: not valid TOML: {error}") from error
 
 
+def _own(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give what layercraft wrote for itself; another tool's lock has nothing, or anything, there."""
+    tools = table.get("tool")
+    own = tools.get(TOOL) if isinstance(tools, dict) else None
+    return own if isinstance(own, dict) else {}
+
+
+def _recorded(own: Mapping[str, Any]) -> tuple[str, str] | None:
+    runtime, architecture = own.get("runtime"), own.get("architecture")
+    return (runtime, architecture) if isinstance(runtime, str) and isinstance(architecture, str) else None
+
+
+def _texts(own: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    found = own.get(key)
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
 def from_pylock(pylock: Pylock, table: Mapping[str, Any], target: Target, path: Path) -> Lock:
     """Choose a lock's wheels for the target. `path` is the lock's own, for messages and relative paths.
 
     Raises:
         BadLockError: the lock is not for this target, or wants what is no wheel.
     """
+    own = _own(table)
     tags = [Tag(*text.split("-")) for text in target.tags]
     try:
         selected = list(pylock.select(environment=dict(target.markers), tags=tags))  # type: ignore[arg-type]
     except PylockSelectError as error:
+        recorded = _recorded(own)
+        why = f"it was made for {' '.join(recorded)}" if recorded else str(error)
         raise BadLockError(
-            f"{path}: does not fit {target}: {error}",
+            f"{path}: does not fit {target}: {why}",
             hint=f"make one for it with `layercraft lock … {_flags(target)}`",
         ) from error
-    pins: list[Pin] = []
-    for package, artifact in selected:
-        if not isinstance(artifact, PackageWheel):
-            raise BadLockError(
-                f"{path}: {package.name} {package.version or ''} is no wheel for {target} but a source",
-                hint="layercraft builds layers from wheels only",
-            )
-        pins.append(_pin(package, artifact, path))
-    own = table.get("tool", {}).get(TOOL, {})
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise BadLockError(f"{path}: a marker cannot be evaluated: {error}") from error
+    pins = [_pin(package, artifact, target, path) for package, artifact in selected]
     return Lock(
         target=target,
         pins=tuple(sorted(pins, key=lambda pin: pin.name)),
-        requirements=tuple(own.get("requirements", ())),
-        excluded=tuple(own.get("excluded", ())),
+        requirements=_texts(own, "requirements"),
+        excluded=tuple(map(canonicalize_name, _texts(own, "excluded"))),
     )
 
 
-def _pin(package: Package, wheel: PackageWheel, path: Path) -> Pin:
-    sha256 = wheel.hashes.get("sha256")
-    if not sha256:
+def _pin(package: Package, wheel: object, target: Target, path: Path) -> Pin:
+    if not isinstance(wheel, PackageWheel):
+        shown = f"{package.name} {package.version}" if package.version else package.name
+        raise BadLockError(
+            f"{path}: {shown} has no wheel for {target}, only a source",
+            hint="layercraft builds layers from wheels only",
+        )
+    sha256 = wheel.hashes.get("sha256", "").lower()
+    if not _SHA256.fullmatch(sha256):
         raise BadLockError(f"{path}: {wheel.filename} has no sha256; layercraft checks every wheel by it")
     return Pin(
         name=package.name,
         version=str(package.version) if package.version else wheel.filename.split("-")[1],
         filename=wheel.filename,
         url=wheel.url if not wheel.path else None,
-        path=path.parent / wheel.path if wheel.path else None,
-        sha256=sha256.lower(),
+        path=(path.parent / wheel.path).absolute() if wheel.path else None,
+        sha256=sha256,
         size=wheel.size,
         requires=tuple(sorted(_names(package))),
     )
 
 
 def _names(package: Package) -> set[NormalizedName]:
-    return {NormalizedName(str(each["name"])) for each in package.dependencies or () if "name" in each}
+    return {canonicalize_name(str(each["name"])) for each in package.dependencies or () if "name" in each}
 
 
 def _flags(target: Target) -> str:
