@@ -180,7 +180,7 @@ def build_order(build: str) -> tuple[int, str]:
 
 def _order(rank: int, build: tuple[int, str], file: IndexFile) -> tuple[bool, int, int, tuple[int, ...]]:
     """Order wheels of one version: not yanked, best tag, highest build tag."""
-    return (file.yanked is not False, rank, -build[0], tuple(-ord(char) for char in build[1]))
+    return (file.yanked is not False, rank, -build[0], (*(-ord(char) for char in build[1]), 1))
 
 
 def _newest_first(
