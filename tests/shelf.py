@@ -122,7 +122,7 @@ class Shelf:
 
         `how` are fields of RequirementsInput (constraints as texts) and options of `resolve`.
         """
-        options = {name: how.pop(name) for name in ("exclude", "targets") if name in how}
+        options = {name: how.pop(name) for name in ("exclude", "targets", "decided") if name in how}
         constraints = how.pop("constraints", ())
         asked = RequirementsInput(
             requirements=tuple(map(partial(_requested, "requirements.txt"), range(1, 100), wanted)),
