@@ -114,6 +114,7 @@ def _run(command: Sequence[str], layer: Path, search_path: str, script: Path) ->
                 code = process.wait()
             finally:
                 _kill_all(process)
+                process.wait()
         if code:
             output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_BYTES))
             raise _failure(script, code, output.read())
