@@ -77,14 +77,14 @@ def run(arguments: list[str]) -> int:
     """Run one command: 0 for success, 1 for a failed job, 2 for wrong usage or configuration."""
     console = Console(as_json="--json" in arguments, no_color=bool(os.environ.get("NO_COLOR")))
     try:
-        code = app(arguments or ["--help"], prog_name="layercraft", standalone_mode=False) or 0
-        if code == InterruptionError.exit_code:  # what typer makes of KeyboardInterrupt
-            raise KeyboardInterrupt
-        return int(code)
+        code = int(app(arguments or ["--help"], prog_name="layercraft", standalone_mode=False) or 0)
     except (KeyboardInterrupt, Abort):
-        return _failed(console, InterruptionError("interrupted", hint="nothing is half-written"))
+        code = InterruptionError.exit_code
     except (LayercraftError, TyperException, OSError) as error:
         return _failed(console, error)
+    if code == InterruptionError.exit_code:  # typer, too, turns KeyboardInterrupt into this code
+        return _failed(console, InterruptionError("interrupted", hint="nothing is half-written"))
+    return code
 
 
 def _failed(console: Console, error: Exception) -> int:
