@@ -16,6 +16,7 @@ LayercraftError                 exit code 1: the job failed
 ├── ConflictError               two distributions bring different files at one path (--strict)
 ├── LayerTooLargeError          over the limit; nothing was written
 ├── ScriptError                 cleanup.sh ended with an error
+├── EngineError                 what a verification runs in is missing, stopped or refuses
 ├── OutputError                 a folder or file cannot be written
 └── InterruptionError           exit code 130: a signal ended the job
 """
@@ -98,6 +99,10 @@ class LayerTooLargeError(LayercraftError):
 
 class ScriptError(LayercraftError):
     """`cleanup.sh` ended with a non-zero exit code, or cannot be run here."""
+
+
+class EngineError(LayercraftError):
+    """A verification cannot run: no container engine or Python, a stopped daemon, a missing image."""
 
 
 class OutputError(LayercraftError):
