@@ -90,7 +90,8 @@ class _Derivation:
             if text:
                 texts[text] = texts.get(text, 0) | 1 << position
         for text, having in texts.items():
-            yield f"{parent.package} {_span(found, having)} requires {text}"
+            verb = "requires" if having.bit_count() == 1 else "require"
+            yield f"{parent.package} {_span(found, having)} {verb} {text}"
             yield from self._if_none(Requirement(text))
 
     def _forbidden(self, term: Term[Node, int]) -> Iterator[str]:
@@ -175,4 +176,4 @@ def _way_out(
         return f"{found.name}{specifier} has wheels for {', '.join(map(str, fitting[:4]))}"
     if not targets:
         return None
-    return f"{found.name}{specifier} has no wheel for any Lambda runtime; ask for another version or package"
+    return f"{found.name}{specifier} has no usable wheel for any Lambda runtime; ask for another version"
