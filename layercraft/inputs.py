@@ -47,7 +47,7 @@ def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_u
         "strict": options.strict,
         "check": options.check,
         "lock": _digest(options.lock) if options.lock else None,
-        "index": index_url or recipe.requirements.index_url,
+        "index": None if options.lock else index_url or recipe.requirements.index_url,
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
