@@ -6,7 +6,10 @@ the description behind the first empty line may be hundreds of kilobytes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +35,11 @@ def parse_core_metadata(data: bytes) -> CoreMetadata:
     """
     fields: dict[str, list[str]] = {}
     last: list[str] | None = None
-    for line in data.decode("utf-8", "replace").splitlines():
-        if not line:
-            break
-        if line[0] in " \t":
+    header = _HEADER_END.split(data, maxsplit=1)[0].decode("utf-8-sig", "replace")
+    for line in header.split("\n"):  # and at nothing else: a field may hold a form feed or U+2028
+        if line[:1] in (" ", "\t"):
             if last is not None:
-                last[-1] += "\n" + line.strip()
+                last[-1] += " " + line.strip()
             continue
         key, colon, value = line.partition(":")
         if not colon:
