@@ -6,11 +6,15 @@ anything but such a page (some answer every address with HTML), is asked through
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from contextlib import suppress
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct, field
 
+from layercraft.errors import LayercraftError
 from layercraft.resolution.index import Hashes, IndexFile, IndexPage
 
 if TYPE_CHECKING:
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 
 LIFETIME = 15 * 60
 """Seconds that a page counts as fresh where the server does not say."""
+PATIENCE = 0.2
+"""Seconds in which a healthy server begins to answer, over the slowest of usual connections."""
+OK = 200
 
 
 class _File(Struct, frozen=True):
@@ -56,7 +63,8 @@ class PypiJsonIndex:
     """Pages from the JSON API, and from `simple` where the JSON API has none.
 
     Once the JSON API has missed a package that the Simple API has, it is not asked again: the
-    index does not speak it.
+    index does not speak it. A page that it has not begun to give after `PATIENCE` is asked for from
+    the Simple API too, and the first answer counts: both list the same files.
     """
 
     def __init__(self, answers: CachedAnswers, root: str, simple: Index) -> None:
@@ -69,14 +77,29 @@ class PypiJsonIndex:
         """Give all files of a package; see `Index.page` for what it raises."""
         if not self._speaks_json:
             return self._simple.page(name)
-        url = f"{self._root}/pypi/{name}/json"
-        answer = self._answers.get(url, accept="application/json", lifetime=LIFETIME)
-        files = decode(answer.body) if answer.status == 200 else None  # noqa: PLR2004 (HTTP's own number)
-        if files is not None:
-            return IndexPage(url=answer.url or url, files=files)
+        asked: Future[IndexPage | None] = Future()
+        begun = Event()
+        Thread(target=self._ask, args=(name, asked, begun), name="json-page", daemon=True).start()
+        if not begun.wait(PATIENCE):
+            with suppress(LayercraftError):
+                return self._simple.page(name)
+        page = asked.result()
+        if page is not None:
+            return page
         page = self._simple.page(name)
         self._speaks_json = False
         return page
+
+    def _ask(self, name: NormalizedName, asked: Future[IndexPage | None], begun: Event) -> None:
+        url = f"{self._root}/pypi/{name}/json"
+        try:
+            answer = self._answers.get(url, accept="application/json", lifetime=LIFETIME, begun=begun.set)
+            files = decode(answer.body) if answer.status == OK else None
+            asked.set_result(None if files is None else IndexPage(url=answer.url or url, files=files))
+        except BaseException as error:  # noqa: BLE001 (handed to the thread that waits for the page)
+            asked.set_exception(error)
+        finally:
+            begun.set()
 
 
 def decode(body: bytes) -> tuple[IndexFile, ...] | None:
