@@ -1,0 +1,72 @@
+"""The main job against the real index: a few layers, and what goes wrong with real packages."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from command_line import CommandLine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.network
+
+# How this machine reaches the network is no business of the tests, so it is passed on.
+_NETWORK = ("proxy", "ssl_cert")
+
+
+@pytest.fixture
+def online(tmp_path: Path) -> CommandLine:
+    """Give a command line that knows how this machine reaches the network, and nothing else of it."""
+    passed_on = {
+        name: value for name, value in os.environ.items() if any(w in name.lower() for w in _NETWORK)
+    }
+    return CommandLine(tmp_path, passed_on)
+
+
+def layer(online: CommandLine, *arguments: str) -> dict[str, Any]:
+    (built,) = online.must("build", *arguments, "--json").document["layers"]
+    return dict(built)
+
+
+def test_jinja_is_built(online: CommandLine) -> None:
+    built = layer(online, "jinja")
+    assert {pin["name"] for pin in built["build"]["pins"]} == {"jinja2", "markupsafe"}
+    with zipfile.ZipFile(online.outputs / "jinja_3_13_x86_64.zip") as reader:
+        assert reader.testzip() is None
+        found = reader.namelist()
+    assert "python/jinja2/__init__.py" in found
+    assert "python/markupsafe/_speedups.cpython-313-x86_64-linux-gnu.so" in found
+
+
+def test_sqlite_utils_is_built_for_arm64(online: CommandLine) -> None:
+    built = layer(online, "sqlite_utils", "-r", "3.12", "-a", "arm64")
+    names = {pin["name"] for pin in built["build"]["pins"]}
+    assert {"sqlite-utils", "click", "sqlite-fts4"} <= names
+    assert "pip" not in names
+    assert online.made()[-1] == "sqlite_utils_3_12_arm64.zip"
+
+
+def test_the_older_glibc_of_python3_11_is_heeded(online: CommandLine) -> None:
+    ran = online.must("lock", "--require", "lightgbm", "--require", "pandas", "-r", "3.11", "--json")
+    (locked,) = ran.document["locks"]
+    pins = {pin["name"]: pin["version"] for pin in locked["pins"]}
+    assert pins["numpy"] == "2.2.6"
+    assert "numpy" in {passed["name"] for passed in locked["passed_over"]}
+
+
+@pytest.mark.parametrize(
+    ("require", "reason"),
+    [
+        ("layercraft-knows-no-such-package", "the index has no package of this name"),
+        ("pyspark==3.5.0", "only a source distribution, no wheel"),
+    ],
+)
+def test_what_cannot_be_built_is_told(online: CommandLine, require: str, reason: str) -> None:
+    ran = online("build", "--require", require)
+    assert (ran.code, ran.out) == (1, "")
+    assert reason in ran.err
+    assert online.made() == []
