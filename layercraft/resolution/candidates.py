@@ -16,6 +16,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from layercraft.resolution.index import WHEEL_NAME
+
 if TYPE_CHECKING:
     from layercraft.resolution.index import IndexFile, IndexPage
     from layercraft.target import Target
@@ -168,6 +170,8 @@ class WheelSelector:
         if rank is None or not has_sha256(file) or not self.fits_python(file.requires_python):
             return None
         if (hashes and file.hashes.sha256 not in hashes) or canonicalize_name(parts[0]) != name:
+            return None
+        if not WHEEL_NAME.fullmatch(file.filename):
             return None
         return parts[1], rank, build_order(parts[2] if len(parts) > NAME_PARTS else "")
 

@@ -6,6 +6,7 @@ sources are converted to it, so that everything behind this module knows one sha
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from layercraft.resolution.candidates import Candidate
 
 DEFAULT_INDEX = "https://pypi.org"
+
+WHEEL_NAME = re.compile(r"[\w.!+-]+\.whl", re.ASCII)
+"""What a wheel's file name may be made of (PEP 427, PEP 440): no folders, nothing that moves a terminal."""
 
 
 class Hashes(Struct, frozen=True):

@@ -23,6 +23,7 @@ from packaging.version import Version
 
 from layercraft.errors import BadLockError
 from layercraft.host.patience import without_credentials
+from layercraft.resolution.index import WHEEL_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,6 +203,8 @@ def _pin(package: Package, wheel: object, target: Target, path: Path) -> Pin:
             f"{path}: {shown} has no wheel for {target}, only a source",
             hint="layercraft builds layers from wheels only",
         )
+    if not WHEEL_NAME.fullmatch(wheel.filename):
+        raise BadLockError(f"{path}: {wheel.filename!r} is no file name of a wheel")
     sha256 = wheel.hashes.get("sha256", "").lower()
     if not _SHA256.fullmatch(sha256):
         raise BadLockError(f"{path}: {wheel.filename} has no sha256; layercraft checks every wheel by it")
