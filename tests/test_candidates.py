@@ -45,6 +45,9 @@ def filenames(found: Candidates) -> list[str]:
         "a-2.0-1-2-py3-none-any.whl",
         "a-nonsense-py3-none-any.whl",
         "a-2.0.dist-py3-none-any.whl",
+        "a-2.0-1/../x-py3-none-any.whl",
+        "a-2.0-py3-none-any.x/../y.whl",
+        "a-2.0-1\x1b[2J-py3-none-any.whl",
     ],
 )
 def test_a_version_without_a_wheel_for_the_target_does_not_exist(line: str) -> None:
