@@ -9,18 +9,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from layercraft.errors import ConflictError, NoSolutionError, UsageError
+from layercraft.errors import ConflictError, UsageError
 from layercraft.events import SILENT, RememberingReporter
 from layercraft.inputs import inputs_digest, tool_version
 from layercraft.recipe.names import layer_name
 from layercraft.recipe.options import BuildOptions
-from layercraft.resolution.lockfile import Lock, lock_name, read_lock, to_toml
-from layercraft.resolution.resolver import Resolution, pin_of, resolve
+from layercraft.resolution.lockfile import lock_name, to_toml
 from layercraft.sources import Sources, open_sources
-from layercraft.target import UNZIPPED_LIMIT, other_targets
+from layercraft.supply import Job, locked_wheels, resolve_job
+from layercraft.target import UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from layercraft.events import Reporter
     from layercraft.layer.change import Change
@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from layercraft.layer.sizes import SizeReport
     from layercraft.layer.tree import Tree
     from layercraft.recipe.recipe import Recipe
-    from layercraft.recipe.requirements import Requested
-    from layercraft.resolution.candidates import Candidate
+    from layercraft.resolution.lockfile import Lock
+    from layercraft.resolution.resolver import Resolution
     from layercraft.target import Target
-    from layercraft.wheels.inspection import Wheel
 
 MOST_TOLD = 5
 """Conflicts that one error names."""
@@ -54,17 +53,6 @@ class Built:
     skipped: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """One build: what, for which target, how, from where, and who is told."""
-
-    recipe: Recipe
-    target: Target
-    options: BuildOptions
-    sources: Sources
-    reporter: Reporter
-
-
 def lock(
     recipe: Recipe,
     target: Target,
@@ -79,14 +67,14 @@ def lock(
         LayercraftError: see `resolution.resolver.resolve`.
     """
     with _given(sources) as opened:
-        job = _Job(
+        job = Job(
             recipe=recipe,
             target=target,
             options=options or BuildOptions(),
             sources=opened,
             reporter=reporter,
         )
-        return _resolve(job)
+        return resolve_job(job)
 
 
 def write_lock(lock: Lock, path: Path) -> None:
@@ -120,7 +108,7 @@ def build(
     options = options or BuildOptions()
     with _given(sources) as opened:
         inputs = inputs_digest(recipe, target, options, opened.index_url)
-        job = _Job(recipe=recipe, target=target, options=options, sources=opened, reporter=reporter)
+        job = Job(recipe=recipe, target=target, options=options, sources=opened, reporter=reporter)
         # A folder that is asked for must be laid out, whatever zip is there.
         done = _existing(job, inputs) if options.skip_existing and not options.unpacked else None
         return done or _build(job, inputs)
@@ -146,7 +134,7 @@ def _given(sources: Sources | None) -> Generator[Sources]:
             yield opened
 
 
-def _existing(job: _Job, inputs: str) -> Built | None:
+def _existing(job: Job, inputs: str) -> Built | None:
     """Give the build that is there already, if its inputs are the same and its zip is untouched."""
     from layercraft.layer.record import read_build_record
     from layercraft.layer.zip_sizes import read_sizes
@@ -171,7 +159,7 @@ def _existing(job: _Job, inputs: str) -> Built | None:
     )
 
 
-def _build(job: _Job, inputs: str) -> Built:
+def _build(job: Job, inputs: str) -> Built:
     from layercraft.layer.archive import write_zip
     from layercraft.layer.record import BuildRecord, write_build_record
     from layercraft.layer.sizes import check_limit
@@ -183,7 +171,7 @@ def _build(job: _Job, inputs: str) -> Built:
     job = replace(job, reporter=told)
     zip_path, lock_path, record_path = output_paths(job.recipe, job.target, job.options)
     with TemporaryDirectory(prefix="layercraft-") as staging:
-        locked, resolution, wheels = _locked_wheels(job)
+        locked, resolution, wheels = locked_wheels(job)
         changes = _changes(job, Tree.of(wheels, job.target), locked, Path(staging))
         tree = changes[-1].tree
         _tell_conflicts(tree, job)
@@ -214,68 +202,7 @@ def _build(job: _Job, inputs: str) -> Built:
     )
 
 
-def _locked_wheels(job: _Job) -> tuple[Lock, Resolution | None, tuple[Wheel, ...]]:
-    """Resolve, or read the lock given; bring the wheels, beginning while the resolution still runs."""
-    from layercraft.wheels.downloads import Downloads
-    from layercraft.wheels.inspection import inspect_all
-
-    sources, options = job.sources, job.options
-    with Downloads(sources.client, sources.cache, reporter=job.reporter) as downloads:
-        resolution = None
-        if options.lock:
-            locked = read_lock(options.lock, job.target)
-        else:
-
-            def decided(candidate: Candidate) -> None:
-                if (candidate.file.size or 0) < UNZIPPED_LIMIT:
-                    downloads.start(pin_of(candidate))
-
-            resolution = _resolve(job, decided)
-            locked = resolution.lock
-        if not locked.pins:
-            raise NoSolutionError(
-                f"nothing is left to go into the layer {job.recipe.name} for {job.target}",
-                hint="all that was asked for is excluded, or its markers rule out this target",
-            )
-        paths = downloads.wait(locked.pins)
-    files = [(path, pin.filename, pin.sha256) for path, pin in zip(paths, locked.pins, strict=True)]
-    return locked, resolution, inspect_all(files, sources.cache, check=options.check, reporter=job.reporter)
-
-
-def _resolve(job: _Job, decided: Callable[[Candidate], None] = lambda _: None) -> Resolution:
-    asked = job.recipe.requirements
-    wanted = replace(
-        asked,
-        requirements=tuple(_with_digest(each, job.sources) for each in asked.requirements),
-        constraints=tuple(_with_digest(each, job.sources) for each in asked.constraints),
-    )
-    resolution = resolve(
-        wanted,
-        job.target,
-        job.sources.index(asked.index_url),
-        job.sources.metadata,
-        exclude=(*job.recipe.exclude, *job.options.exclude),
-        targets=other_targets(job.target),
-        decided=decided,
-    )
-    for warning in resolution.warnings:
-        job.reporter.warning(warning)
-    for newer in resolution.passed_over:
-        job.reporter.notice(str(newer))
-    return resolution
-
-
-def _with_digest(requested: Requested, sources: Sources) -> Requested:
-    """Give a direct URL its sha256: without one in its fragment, the wheel is fetched to know it."""
-    from layercraft.wheels.downloads import download
-
-    if not requested.url or requested.hashes:
-        return requested
-    sha256, _ = download(requested.url, sources.client, sources.cache)
-    return replace(requested, hashes=(sha256,))
-
-
-def _changes(job: _Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
+def _changes(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
     """Apply script, rules and the new RECORDs, in this order; the last change holds the final tree."""
     from layercraft.layer.dist_info import rewrite_records
     from layercraft.layer.rules import clean
@@ -294,7 +221,7 @@ def _changes(job: _Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change
     return (*changes, rewrite_records(tree))
 
 
-def _rules(job: _Job) -> tuple[list[Rule], list[Rule]]:
+def _rules(job: Job) -> tuple[list[Rule], list[Rule]]:
     """Give what removes and what keeps. The option "none" leaves all files; a recipe's "none" its globs."""
     from layercraft.layer.rules import Rule, preset
 
@@ -307,7 +234,7 @@ def _rules(job: _Job) -> tuple[list[Rule], list[Rule]]:
     return rules, [Rule.of_glob(glob, source=source) for glob in cleanup.keep]
 
 
-def _tell_conflicts(tree: Tree, job: _Job) -> None:
+def _tell_conflicts(tree: Tree, job: Job) -> None:
     conflicts = [conflict for conflict in tree.conflicts if conflict.path in tree.entries]
     if job.options.strict and conflicts:
         told = [f"{each.path}: {each.winner} and {each.loser} bring different files" for each in conflicts]

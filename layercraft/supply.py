@@ -1,0 +1,120 @@
+"""From a recipe to checked wheels: a resolution or a lock, then downloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from layercraft.errors import LayerTooLargeError, NoSolutionError
+from layercraft.layer.sizes import human_size
+from layercraft.resolution.lockfile import Lock, read_lock
+from layercraft.resolution.resolver import Resolution, pin_of, resolve
+from layercraft.target import UNZIPPED_LIMIT, other_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from layercraft.events import Reporter
+    from layercraft.recipe.options import BuildOptions
+    from layercraft.recipe.recipe import Recipe
+    from layercraft.recipe.requirements import Requested
+    from layercraft.resolution.candidates import Candidate
+    from layercraft.sources import Sources
+    from layercraft.target import Target
+    from layercraft.wheels.inspection import Wheel
+
+MOST_NAMED = 5
+"""Wheels that the error for a hopeless size names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One build: what, for which target, how, from where, and who is told."""
+
+    recipe: Recipe
+    target: Target
+    options: BuildOptions
+    sources: Sources
+    reporter: Reporter
+
+
+def locked_wheels(job: Job) -> tuple[Lock, Resolution | None, tuple[Wheel, ...]]:
+    """Resolve, or read the lock given; bring the wheels, beginning while the resolution still runs."""
+    from layercraft.wheels.downloads import Downloads
+    from layercraft.wheels.inspection import inspect_all
+
+    sources, options = job.sources, job.options
+    with Downloads(sources.client, sources.cache, reporter=job.reporter) as downloads:
+        resolution = None
+        if options.lock:
+            locked = read_lock(options.lock, job.target)
+        else:
+
+            def decided(candidate: Candidate) -> None:
+                if (candidate.file.size or 0) < UNZIPPED_LIMIT:
+                    downloads.start(pin_of(candidate))
+
+            resolution = resolve_job(job, decided)
+            locked = resolution.lock
+        if not locked.pins:
+            raise NoSolutionError(
+                f"nothing is left to go into the layer {job.recipe.name} for {job.target}",
+                hint="all that was asked for is excluded, or its markers rule out this target",
+            )
+        _refuse_hopeless(job, locked)
+        paths = downloads.wait(locked.pins)
+    files = [(path, pin.filename, pin.sha256) for path, pin in zip(paths, locked.pins, strict=True)]
+    return locked, resolution, inspect_all(files, sources.cache, check=options.check, reporter=job.reporter)
+
+
+def _refuse_hopeless(job: Job, locked: Lock) -> None:
+    """Spare people gigabytes: packed wheels over the unzipped limit cannot be trimmed into it by presets."""
+    packed = sum(pin.size or 0 for pin in locked.pins)
+    recipe = job.recipe
+    if packed <= UNZIPPED_LIMIT or recipe.script or recipe.cleanup.remove:
+        return
+    largest = sorted(locked.pins, key=lambda pin: -(pin.size or 0))[:MOST_NAMED]
+    raise LayerTooLargeError(
+        f"the wheels have {human_size(packed)} before they are unzipped, "
+        f"over the limit of {human_size(UNZIPPED_LIMIT)} unzipped; the biggest: "
+        + ", ".join(f"{pin.name} {human_size(pin.size or 0)}" for pin in largest),
+        hint="keep what Lambda cannot use out with --exclude, or split the layer in two",
+    )
+
+
+def resolve_job(job: Job, decided: Callable[[Candidate], None] = lambda _: None) -> Resolution:
+    """Resolve what a job asks for, and tell its reporter what people should know of the answer.
+
+    Raises:
+        LayercraftError: see `resolution.resolver.resolve`.
+    """
+    asked = job.recipe.requirements
+    wanted = replace(
+        asked,
+        requirements=tuple(_with_digest(each, job.sources) for each in asked.requirements),
+        constraints=tuple(_with_digest(each, job.sources) for each in asked.constraints),
+    )
+    resolution = resolve(
+        wanted,
+        job.target,
+        job.sources.index(asked.index_url),
+        job.sources.metadata,
+        exclude=(*job.recipe.exclude, *job.options.exclude),
+        targets=other_targets(job.target),
+        decided=decided,
+    )
+    for warning in resolution.warnings:
+        job.reporter.warning(warning)
+    for newer in resolution.passed_over:
+        job.reporter.notice(str(newer))
+    return resolution
+
+
+def _with_digest(requested: Requested, sources: Sources) -> Requested:
+    """Give a direct URL its sha256: without one in its fragment, the wheel is fetched to know it."""
+    from layercraft.wheels.downloads import download
+
+    if not requested.url or requested.hashes:
+        return requested
+    sha256, _ = download(requested.url, sources.client, sources.cache)
+    return replace(requested, hashes=(sha256,))
