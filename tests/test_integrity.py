@@ -11,7 +11,7 @@ from wheelhouse import RawMember, RawZip, WheelDraft, raw_deflate
 from layercraft.errors import BadWheelError
 from layercraft.events import Progress, SilentReporter
 from layercraft.formats.zip_records import Member, read_members
-from layercraft.wheels.inspect import Wheel
+from layercraft.wheels.inspection import Wheel
 from layercraft.wheels.integrity import IN_PIECES, checked
 from layercraft.wheels.wheel_file import opened
 

@@ -3,6 +3,7 @@
     ROOT/wheels/ab/abcd….whl       a wheel, named by its sha256
     ROOT/metadata/ab/abcd…         METADATA of the wheel with this sha256
     ROOT/checked/ab/abcd…          what the check of the wheel with this sha256 found
+    ROOT/elf/ab/abcd…              what its compiled files ask of the loader
     ROOT/answers/ab/abcd…          an index answer, named by the sha256 of address and Accept header
     ROOT/temporary/RANDOM          being written; renamed when whole
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
-KINDS = ("wheels", "metadata", "checked", "answers")
+KINDS = ("wheels", "metadata", "checked", "elf", "answers")
 _DAY = 86_400  # seconds
 _KEY = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(rb"([0-9a-f]{8}) ([0-9a-f]{8})\n")
@@ -90,7 +91,7 @@ class Cache:
         return self._path("wheels", sha256)
 
     def wheel(self, sha256: str) -> Path | None:
-        """The wheel of this sha256 if it is here. The hash is not read again: `wheels.fetch` does that."""
+        """The wheel of this sha256 if it is here. The hash is not checked: `wheels.downloads` does."""
         path = self.wheel_path(sha256)
         try:
             status = path.stat()

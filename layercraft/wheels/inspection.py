@@ -12,6 +12,7 @@ from layercraft.events import SILENT
 from layercraft.formats.deflated import inflate_pieces
 from layercraft.formats.zip_directory import DEFLATED, lie, read_exactly
 from layercraft.formats.zip_records import read_data, read_members
+from layercraft.wheels.binaries import BinaryReader, may_be_compiled
 from layercraft.wheels.integrity import checked
 from layercraft.wheels.wheel_file import opened
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from layercraft.formats.zip_records import Member, ReadAt
     from layercraft.host.cache import Cache
 
-CHECK = b"1"
+CHECK = b"2"
 """What the cache remembers of a checked wheel; another number when the check learns to see more."""
 
 TEXT_LIMIT = 32 << 20
@@ -67,8 +68,9 @@ def inspect_all(
 ) -> tuple[Wheel, ...]:
     """Read wheels, given as path on disk, file name on the index and sha256, in their order.
 
-    With `check` every member is inflated and its size and CRC compared, in threads, unless the
-    cache remembers that for this sha256. The sha256 itself is not computed here: `fetch` did.
+    With `check` every member is inflated, its size and CRC compared and compiled files read, in
+    threads, unless the cache remembers that for this sha256. The sha256 itself is not computed here:
+    `fetch` did.
 
     Raises:
         BadWheelError: a file is no wheel by PEP 427, contradicts itself, or holds broken members.
@@ -82,7 +84,9 @@ def inspect_all(
 def _check(wheels: Sequence[Wheel], cache: Cache, reporter: Reporter) -> None:
     unchecked = [wheel for wheel in wheels if cache.read("checked", wheel.sha256) != CHECK]
     if unchecked:
-        for wheel in checked(unchecked, reporter=reporter):
+        binaries = BinaryReader()
+        for wheel in checked(unchecked, reporter=reporter, visit=binaries.visit, whole=may_be_compiled):
+            binaries.remember(wheel, cache)
             cache.write("checked", wheel.sha256, CHECK)
 
 

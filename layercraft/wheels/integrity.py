@@ -11,13 +11,14 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
 
 from layercraft.errors import BadWheelError
 from layercraft.events import SILENT
 from layercraft.formats.deflated import inflate_pieces
 from layercraft.formats.zip_directory import STORED, lie, read_exactly
-from layercraft.formats.zip_records import Member, plain
+from layercraft.formats.zip_records import Member, plain, read_data
 from layercraft.wheels.wheel_file import opened
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ Visit = Callable[["Wheel", Member, bytes | bytearray | memoryview], None]
 """Looks at a member's plain bytes while they are in memory; called from several threads."""
 
 IN_PIECES = 16 << 20
-"""Members of more bytes than this go through memory in pieces, and no visitor sees them."""
+"""Members of more bytes than this go through memory in pieces, unless the visitor wants them whole."""
 
 THREADS = 8
 """At most so many: each holds a member in memory, and more would wait for the interpreter's lock."""
@@ -41,22 +42,28 @@ _PACKED_PIECE = 1 << 18
 
 
 def checked(
-    wheels: Sequence[Wheel], *, reporter: Reporter = SILENT, visit: Visit | None = None
+    wheels: Sequence[Wheel],
+    *,
+    reporter: Reporter = SILENT,
+    visit: Visit | None = None,
+    whole: Callable[[Member], bool] = lambda _: False,
 ) -> Iterator[Wheel]:
     """Check every member of the wheels, in threads, and give each wheel once it has passed.
 
     The order is that of `wheels`; progress is told in plain bytes. What is not yet checked when the
-    caller stops, or when a wheel fails, is left unchecked.
+    caller stops, or when a wheel fails, is left unchecked. `visit` sees all members but those over
+    `IN_PIECES` bytes; it sees those of them that it wants `whole` too, one at a time.
 
     Raises:
         BadWheelError: a member is broken, or not what its headers tell; names wheel and member.
     """
     total = sum(member.size for wheel in wheels for member in wheel.members)
     pool = ThreadPoolExecutor(max_workers=min(THREADS, os.cpu_count() or 1))
+    visiting = _Visiting(visit, whole, Lock()) if visit else None
     try:
         with reporter.progress("checking wheels", total, "bytes") as progress:
             jobs = [
-                (wheel, pool.map(partial(_check, wheel, visit), _runs(wheel.members))) for wheel in wheels
+                (wheel, pool.map(partial(_check, wheel, visiting), _runs(wheel.members))) for wheel in wheels
             ]
             for wheel, sizes in jobs:
                 for size in sizes:
@@ -82,11 +89,17 @@ def _runs(members: Iterable[Member]) -> Iterator[list[Member]]:
         yield run
 
 
-def _check(wheel: Wheel, visit: Visit | None, run: Sequence[Member]) -> int:
+class _Visiting(NamedTuple):
+    visit: Visit
+    whole: Callable[[Member], bool]
+    one_at_a_time: Lock
+
+
+def _check(wheel: Wheel, visiting: _Visiting | None, run: Sequence[Member]) -> int:
     """Check neighbours with one read, and give the number of their plain bytes."""
     with opened(wheel.path, archive=wheel.filename) as read_at:
         if run[0].size > IN_PIECES:
-            _check_in_pieces(read_at, run[0], wheel.filename)
+            _check_large(read_at, wheel, run[0], visiting)
             return run[0].size
         start = run[0].data_offset
         size = run[-1].data_offset + run[-1].packed_size - start
@@ -94,9 +107,17 @@ def _check(wheel: Wheel, visit: Visit | None, run: Sequence[Member]) -> int:
     for member in run:
         offset = member.data_offset - start
         data = plain(member, packed[offset : offset + member.packed_size], archive=wheel.filename)
-        if visit:
-            visit(wheel, member, data)
+        if visiting:
+            visiting.visit(wheel, member, data)
     return sum(member.size for member in run)
+
+
+def _check_large(read_at: ReadAt, wheel: Wheel, member: Member, visiting: _Visiting | None) -> None:
+    if not visiting or not visiting.whole(member):
+        _check_in_pieces(read_at, member, wheel.filename)
+        return
+    with visiting.one_at_a_time:
+        visiting.visit(wheel, member, read_data(read_at, member, archive=wheel.filename))
 
 
 def _check_in_pieces(read_at: ReadAt, member: Member, archive: str) -> None:
