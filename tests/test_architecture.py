@@ -33,7 +33,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # what joins them
     "inputs": (*GROUND, "recipe"),
     "sources": (*GROUND, "recipe", "resolution"),
-    "pipeline": (*GROUND, *STAGES, "inputs", "sources"),
+    "supply": (*GROUND, *STAGES, "sources"),
+    "pipeline": (*GROUND, *STAGES, "inputs", "sources", "supply"),
     # what people see
     "console": (*GROUND, *STAGES),
     "cli": (*GROUND, *STAGES, "inputs", "sources", "pipeline", "console"),

@@ -196,7 +196,7 @@ def test_a_json_page_without_releases_gives_way_to_the_simple_api(
     assert index.count("/simple/toolkit/") == 1
 
 
-@pytest.mark.parametrize("metadata", ["answered", "broken", "absent"])
+@pytest.mark.parametrize("metadata", ["broken", "absent"])
 def test_dependencies_are_the_wheels_own_however_they_can_be_had(
     layercraft: CommandLine, index: LocalIndex, metadata: str
 ) -> None:

@@ -24,9 +24,7 @@ FILES = {
     "layers/bare/layer.toml": 'description = "x"\n',
     "editable.txt": "plain\n-e .\n",
     "repository.txt": "git+https://example.invalid/a/b\n",
-    "source.txt": "lib @ https://example.invalid/lib-1.0.tar.gz\n",
     "indexes.txt": "--extra-index-url https://example.invalid/simple\nplain\n",
-    "links.txt": "--find-links .\nplain\n",
     "empty.txt": "# nothing\n",
     "pylock.broken.toml": "x = [",
 }
@@ -35,41 +33,31 @@ FILES = {
 WRONG = {
     "build": "nothing to build",
     "build jinj": "unknown recipe 'jinj'; nearest: jinja",
-    "build ../jinja": "unknown recipe '../jinja'",
     "build key": "layers/key/layer.toml: cleanup.remov: unknown key; nearest: cleanup.remove",
     "build toml": "layers/toml/layer.toml, line 2: not valid TOML",
     "build line": "layers/line/requirements.txt, line 3: `lib==` is not a valid requirement",
     "build bare": "layers/bare is no recipe: it has no requirements.txt",
     "build jinja --require lib": "recipes (jinja) and --require or --requirements cannot be mixed",
-    "lock jinja --requirements empty.txt": "recipes (jinja) and --require or --requirements cannot be mixed",
     "build jinja --name x": "--name goes with --require or --requirements",
     "build --require lib --name a.b": "--name a.b: AWS allows letters, digits, - and _",
     "build --require lib -r 3.7": "unknown runtime '3.7': the nearest is python3.8",
-    "lock --require lib -r ruby": "unknown runtime 'ruby'",
     "build --require lib -a amr64": "unknown architecture 'amr64': the nearest is arm64",
     "build --require lib=1": "--require: `lib=1` is not a valid requirement",
     "build --require ./lib.whl": "`./lib.whl` is a wheel on this machine",
     "build --requirements editable.txt": "editable.txt, line 2: `-e .` is an editable install",
     "build --requirements repository.txt": "repository.txt, line 1: `git+https://example.invalid/a/b`",
-    "build --requirements source.txt": "source.txt, line 1: ",
     "build --requirements indexes.txt": "indexes.txt, line 1: ",
-    "build --requirements links.txt": "links.txt, line 1: ",
     "build --requirements empty.txt": "empty.txt asks for no package",
     "build --requirements absent.txt": "cannot read absent.txt: no such file",
-    "build --requirements layers": "cannot read layers: is a directory",
-    "build --require lib -c absent.txt": "cannot read absent.txt: no such file",
     "build --require lib --index-api xml": "--index-api xml: no such API",
     "build --require lib --index-url ftp://host/simple": "'ftp://host/simple': not an http or https address",
     "build --require lib --index-url http://[::1": "not an http or https address",
     "build --require lib --index-url https://me:secret@host": "index URL of host: it holds a user name",
     "build --require lib --top 0": "--top",
-    "build --require": "--require",
     "build --nonsense": "--nonsense",
     "nonsense": "nonsense",
     "cache prune --older-than soon": "--older-than",
-    "new": "NAME",
     "new mine": "--require",
-    "analyze": "ZIP",
     "analyze text": "text is no zip file",
 }
 
@@ -103,7 +91,7 @@ def test_wrong_input_is_one_line_and_exit_2(layercraft: CommandLine, words: str)
     assert "note: " not in ran.err
 
 
-@pytest.mark.parametrize("words", list(WRONG)[::4])
+@pytest.mark.parametrize("words", list(WRONG)[::6])
 def test_wrong_input_is_one_document_under_json(layercraft: CommandLine, words: str) -> None:
     layercraft.write(FILES)
     ran = layercraft(*words.split(), "--json")
@@ -149,7 +137,7 @@ def test_a_failed_job_is_one_line_and_exit_1(layercraft: CommandLine, words: str
     assert FAILED[words] in one_line(layercraft, ran)
 
 
-@pytest.mark.parametrize("words", list(FAILED)[::3])
+@pytest.mark.parametrize("words", list(FAILED)[::5])
 def test_a_failed_job_is_one_document_under_json(layercraft: CommandLine, words: str) -> None:
     layercraft.write(FILES)
     ran = layercraft(*words.split(), "--json")
@@ -163,7 +151,7 @@ def test_a_failed_job_is_one_document_under_json(layercraft: CommandLine, words:
         (
             ["--require", "source-only"],
             ["you ask for source-only (--require)", "source-only 1.0: only a source distribution, no wheel"],
-            "source-only has no wheel for any Lambda runtime",
+            "source-only has no usable wheel for any Lambda runtime",
         ),
         (
             ["--require", "old-app", "--require", "new-app"],

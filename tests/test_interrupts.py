@@ -77,7 +77,7 @@ def interrupted(
 def test_a_download_can_be_interrupted(
     before: CommandLine, index: LocalIndex, number: signal.Signals
 ) -> None:
-    index.add(noise(2_000_000))
+    index.add(noise(1_000_000))
     index.fail(f"{NOISE}.metadata")  # answered as it should be
     index.fail(NOISE, pace=0.2)
     out, err = interrupted(
@@ -90,16 +90,12 @@ def test_a_download_can_be_interrupted(
     assert err.endswith("error: interrupted\nhint: nothing is half-written\n")
     index.forget()
     before.must(*BUILD)
-    assert (before.outputs / "noise_3_13_x86_64.zip").stat().st_size > 2_000_000
+    assert (before.outputs / "noise_3_13_x86_64.zip").stat().st_size > 1_000_000
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_resolution_can_be_interrupted(
-    before: CommandLine, index: LocalIndex, number: signal.Signals
-) -> None:
-    index.add(noise(1000))
+def test_a_resolution_can_be_interrupted(before: CommandLine, index: LocalIndex) -> None:
     index.fail("/pypi/", delay=10)
-    interrupted(before, *BUILD, signals=(number,), when=lambda: index.count("/pypi/noise"))
+    interrupted(before, *BUILD, signals=(signal.SIGTERM,), when=lambda: index.count("/pypi/noise"))
 
 
 def test_a_host_that_never_answers_holds_nobody_back(before: CommandLine, index: LocalIndex) -> None:

@@ -87,7 +87,7 @@ def test_new_overwrites_nothing(layercraft: CommandLine) -> None:
     assert (layercraft.folder / "layers/mine/requirements.txt").read_text() == "plain\n"
 
 
-@pytest.mark.parametrize("name", ["a b", "../up", ".hidden", "", "dots.in.it"])
+@pytest.mark.parametrize("name", ["a b", "../up", ""])
 def test_new_refuses_names_that_no_layer_may_bear(layercraft: CommandLine, name: str) -> None:
     ran = layercraft("new", name, "--require", "lib")
     assert ran.code == 2
