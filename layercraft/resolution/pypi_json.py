@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct, field
 
-from layercraft.errors import LayercraftError
+from layercraft.errors import LayercraftError, OfflineError
 from layercraft.resolution.index import Hashes, IndexFile, IndexPage
 
 if TYPE_CHECKING:
@@ -63,14 +63,17 @@ class PypiJsonIndex:
     """Pages from the JSON API, and from `simple` where the JSON API has none.
 
     Once the JSON API has missed a package that the Simple API has, it is not asked again: the
-    index does not speak it. A page that it has not begun to give after `PATIENCE` is asked for from
-    the Simple API too, and the first answer counts: both list the same files.
+    index does not speak it. A page that it has not begun to give after `patience` seconds is asked for
+    from the Simple API too, and the first answer counts: both list the same files.
     """
 
-    def __init__(self, answers: CachedAnswers, root: str, simple: Index) -> None:
+    def __init__(
+        self, answers: CachedAnswers, root: str, simple: Index, *, patience: float = PATIENCE
+    ) -> None:
         self._answers = answers
         self._root = root
         self._simple = simple
+        self._patience = patience
         self._speaks_json = True
 
     def page(self, name: NormalizedName) -> IndexPage:
@@ -80,10 +83,15 @@ class PypiJsonIndex:
         asked: Future[IndexPage | None] = Future()
         begun = Event()
         Thread(target=self._ask, args=(name, asked, begun), name="json-page", daemon=True).start()
-        if not begun.wait(PATIENCE):
+        if not begun.wait(self._patience):
             with suppress(LayercraftError):
                 return self._simple.page(name)
-        page = asked.result()
+        try:
+            page = asked.result()
+        except OfflineError:
+            with suppress(LayercraftError):  # an earlier run may have kept the faster API's page alone
+                return self._simple.page(name)
+            raise
         if page is not None:
             return page
         page = self._simple.page(name)
