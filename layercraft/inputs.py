@@ -40,7 +40,9 @@ def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_u
         "requirements": [[str(each), *each.hashes] for each in recipe.requirements.requirements],
         "constraints": [[str(each), *each.hashes] for each in recipe.requirements.constraints],
         "prereleases": recipe.requirements.prereleases,
-        "files": [[path.name, _digest(path)] for path in recipe.files],
+        "rules": [recipe.cleanup.remove, recipe.cleanup.keep, recipe.limits.unzipped],
+        "script": _digest(recipe.script) if recipe.script else None,
+        "files": [[_place(path, recipe.folder), _digest(path)] for path in recipe.files],
         "exclude": sorted({*recipe.exclude, *options.exclude}),
         "preset": options.preset or recipe.preset,
         "cleanup": options.preset != "none",
@@ -50,6 +52,13 @@ def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_u
         "index": None if options.lock else index_url or recipe.requirements.index_url,
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def _place(path: Path, folder: Path | None) -> str:
+    """Name a file so that the same recipe elsewhere has the same inputs."""
+    if folder is not None and path.is_relative_to(folder):
+        return path.relative_to(folder).as_posix()
+    return path.name
 
 
 def _digest(path: Path) -> str:
