@@ -45,11 +45,13 @@ def server() -> Iterator[LocalIndex]:
 class Asker:
     """Both indexes at one server, with a cache in a folder of their own."""
 
-    def __init__(self, server: LocalIndex, folder: Path, *, offline: bool = False) -> None:
+    def __init__(
+        self, server: LocalIndex, folder: Path, *, offline: bool = False, patience: float = 60
+    ) -> None:
         self.client = Client(offline=offline, pause=lambda _: None)
         answers = CachedAnswers(self.client, Cache(folder))
         self.simple = SimpleIndex(answers, f"{server.url}/simple")
-        self.json = PypiJsonIndex(answers, server.url, self.simple)
+        self.json = PypiJsonIndex(answers, server.url, self.simple, patience=patience)
 
 
 @pytest.fixture
@@ -185,6 +187,23 @@ def test_what_a_fallback_found_serves_offline(server: LocalIndex, asker: Asker, 
     server.apis = {"simple"}
     page = asker.json.page(SIX)
     assert Asker(server, tmp_path, offline=True).json.page(SIX) == page
+
+
+def test_a_page_of_either_api_serves_offline(server: LocalIndex, asker: Asker, tmp_path: Path) -> None:
+    page = asker.simple.page(SIX)
+    assert Asker(server, tmp_path, offline=True).json.page(SIX) == page
+
+
+def test_a_slow_json_api_is_overtaken_by_the_simple_api(server: LocalIndex, tmp_path: Path) -> None:
+    server.fail("/pypi/", delay=0.5)
+    asker = Asker(server, tmp_path, patience=0.01)
+    with asker.client:
+        assert asker.json.page(SIX).url == server.url + SIMPLE
+        with pytest.raises(UnknownPackageError):
+            asker.json.page(NOPE)
+        assert server.count("/pypi/nope/") == server.count("/simple/nope/") == 1
+        server.fail("/simple/", status=503)
+        assert asker.json.page(SEVEN).url == f"{server.url}/pypi/seven/json"
 
 
 def test_addresses_are_relative_to_the_page_that_answered_in_the_end(
