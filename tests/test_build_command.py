@@ -177,6 +177,8 @@ def test_a_hash_chooses_the_wheel_and_wants_one_for_every_other(
 def test_constraints_bind_what_others_require(layercraft: CommandLine) -> None:
     layercraft.write({"limits.txt": "plain==1.0\nnative>9\n"})
     assert pins(built(layercraft, "--require", "toolkit", "-c", "limits.txt")) == ["plain 1.0", "toolkit 1.0"]
+    layercraft.write({"limits.txt": "# none yet\n"})
+    assert pins(built(layercraft, "--require", "toolkit", "-c", "limits.txt")) == ["plain 1.1", "toolkit 1.0"]
 
 
 @pytest.mark.parametrize("api", ["json", "simple"])

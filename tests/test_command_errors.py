@@ -49,6 +49,8 @@ WRONG = {
     "build --requirements indexes.txt": "indexes.txt, line 1: ",
     "build --requirements empty.txt": "empty.txt asks for no package",
     "build --requirements absent.txt": "cannot read absent.txt: no such file",
+    "build --require lib --exclude a>b": '--exclude "a>b" cannot match a distribution\'s name',
+    "build --require lib --lock pylock.broken.toml": "so it cannot stand beside --require",
     "build --require lib --index-api xml": "--index-api xml: no such API",
     "build --require lib --index-url ftp://host/simple": "'ftp://host/simple': not an http or https address",
     "build --require lib --index-url http://[::1": "not an http or https address",

@@ -35,6 +35,8 @@ from layercraft.cli.parameters import (
 from layercraft.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from layercraft.recipe.recipe import Recipe
 
 
@@ -83,6 +85,10 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.recipe.options import BuildOptions
 
     console = console_for(as_json=as_json, quiet=quiet)
+    _refuse_beside_lock(
+        lock,
+        {"--require": require, "--requirements": requirements, "-c": constraint, "--exclude": exclude},
+    )
     target = read_target(runtime, architecture, console, lock)
     if preset:
         known_preset(preset)
@@ -158,7 +164,20 @@ def lock(  # noqa: PLR0913 (a command's options are its parameters)
 def _globs(exclude: list[str] | None) -> tuple[str, ...]:
     from layercraft.recipe.names import distribution_glob
 
-    return tuple(distribution_glob(glob) for glob in exclude or ())
+    try:
+        return tuple(distribution_glob(glob) for glob in exclude or ())
+    except UsageError as error:
+        raise UsageError(f"--exclude {error.message}") from error
+
+
+def _refuse_beside_lock(lock: Path | None, others: Mapping[str, object]) -> None:
+    """Refuse what would change a lock that is to be built exactly."""
+    given = [option for option, value in others.items() if value]
+    if lock and given:
+        raise UsageError(
+            f"--lock says exactly what goes in, so it cannot stand beside {' and '.join(given)}",
+            hint="make another lock with `layercraft lock`",
+        )
 
 
 def _recipes(  # noqa: PLR0913, PLR0917 (what both commands were given)
@@ -232,11 +251,11 @@ def _name_of(lock: Path | None) -> str:
 def _constrained(recipe: Recipe, constraint: Path | None) -> Recipe:
     if constraint is None:
         return recipe
-    from layercraft.recipe.requirements_file import read_requirements
+    from layercraft.recipe.requirements_file import read_constraints
 
-    read = read_requirements(constraint, environment=os.environ)
+    read = read_constraints(constraint, environment=os.environ)
     wanted = recipe.requirements
-    constraints = (*wanted.constraints, *read.requirements, *read.constraints)
+    constraints = (*wanted.constraints, *read.constraints)
     return replace(
         recipe,
         requirements=replace(wanted, constraints=constraints),

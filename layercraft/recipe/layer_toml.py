@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from layercraft.errors import ConfigurationError
+from layercraft.errors import ConfigurationError, UsageError
 from layercraft.recipe.names import distribution_glob, nearest
 from layercraft.recipe.toml_table import TomlTable
 from layercraft.target import UNZIPPED_LIMIT
@@ -28,7 +28,6 @@ LICENSE_LIMIT = 512
 
 _UNITS = {"bytes": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(bytes|kb|mb|gb)", re.IGNORECASE)
-_DISTRIBUTION_GLOB = re.compile(r"[A-Za-z0-9._*?\[\]!-]+")
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -174,7 +173,11 @@ def _preset(text: str) -> str | None:
 
 
 def _distribution_glob(text: str) -> str | None:
-    return None if _DISTRIBUTION_GLOB.fullmatch(text) else f'"{text}" cannot match a distribution\'s name'
+    try:
+        distribution_glob(text)
+    except UsageError as error:
+        return error.message
+    return None
 
 
 def _file_glob(text: str) -> str | None:

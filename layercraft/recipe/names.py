@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 LAYER_NAME_LIMIT = 120
 """Characters of a layer's name before runtime and architecture are appended; AWS takes 140 in all."""
 
+_GLOB = re.compile(r"[A-Za-z0-9._*?\[\]!-]+")
 _FORBIDDEN = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
@@ -26,7 +27,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def distribution_glob(text: str) -> str:
-    """Write a glob on distribution names as it must be to match normalized ones: `NVIDIA_*` → `nvidia-*`."""
+    """Write a glob on distribution names as it must be to match normalized ones: `NVIDIA_*` → `nvidia-*`.
+
+    Raises UsageError for a text that cannot match any name.
+    """
+    if not _GLOB.fullmatch(text):
+        raise UsageError(f'"{text}" cannot match a distribution\'s name')
     return re.sub(r"[._]", "-", text).lower()
 
 

@@ -94,6 +94,17 @@ def read_requirements(path: Path, *, environment: Mapping[str, str]) -> Requirem
     return found
 
 
+def read_constraints(path: Path, *, environment: Mapping[str, str]) -> RequirementsInput:
+    """Read a file of constraints, which may be empty, and all that it includes.
+
+    Raises:
+        RequirementError: what read_requirements finds wrong, but for emptiness.
+    """
+    reading = _Reading(environment=environment)
+    reading.read(path, "constraints", "", ())
+    return reading.result()
+
+
 def _entries(line: LogicalLine, source: str, environment: Mapping[str, str]) -> list[Entry]:
     """Read one line; all of its options, or its one requirement."""
     where = f"{source}: {quoted(line.text)}"
