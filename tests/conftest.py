@@ -1,4 +1,4 @@
-"""What tests of the command line share: an index of a small world, and the command itself."""
+"""What tests share: an index of a small world, the command line itself, and container engines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from world import wheels
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytest_plugins = ("engine_fixtures",)
 
 
 @pytest.fixture
