@@ -13,6 +13,7 @@ KINDS = (
     "import-crashed",
     "import-exited",
     "import-failed",
+    "import-flooded",
     "import-timeout",
     "libgcc-too-new",
     "libstdcxx-too-new",
@@ -24,6 +25,7 @@ KINDS = (
     "out-of-memory",
     "partial-runtime-sdk",
     "read-only",
+    "removed-file",
     "removed-module",
     "script-failed",
     "too-large",
@@ -33,6 +35,9 @@ KINDS = (
 """Every kind of finding, sorted: what goes wrong in Lambda, not which engine saw it."""
 
 PASSED, FAILED, ONLY_STATIC = 0, 1, 3
+
+STATIC = "static"
+"""The name of the engine that reads files and runs nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +76,17 @@ class Unchecked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one engine found. `checked` are lines for people: what was looked at, with numbers."""
+    """What one engine found. `checked` are lines for people: what was looked at, with numbers.
+
+    `ran_imports` tells that every import and script that was asked for really ran here, whatever
+    came of it.
+    """
 
     findings: tuple[Finding, ...] = ()
     imports: tuple[ImportTiming, ...] = ()
     checked: tuple[str, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
+    ran_imports: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
