@@ -1,0 +1,226 @@
+"""Every module of the requested distributions, imported with and without the changes of a build."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from layercraft.errors import BadWheelError
+from layercraft.formats.record_file import read_record
+from layercraft.layer.tree import Tree
+from layercraft.layer.unpacked import write_files
+from layercraft.verification.diagnosis import diagnosed
+from layercraft.verification.report import Finding, Outcome, Unchecked
+from layercraft.verification.zip_contents import open_zip
+from layercraft.wheels.inspection import inspect_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from layercraft.host.cache import Cache
+    from layercraft.verification.error_causes import Cause, Surroundings
+    from layercraft.verification.layer import LayerUnderTest
+    from layercraft.verification.probe_channel import Answers, Item, Job
+    from layercraft.verification.zip_contents import ZipContents
+
+_RECORD = ".dist-info/RECORD"
+_MODULE = re.compile(r"((?:[^\W\d]\w*/)*[^\W\d]\w*)(\.py|\.so|\.abi3\.so|\.cpython-[\w-]+\.so)")
+_SHOWN = 5
+
+Ask = Callable[[tuple["Item", ...]], tuple["Job", "Answers"]]
+"""Has a probe do some items; gives the job that was made of them, and the answers."""
+
+
+class MissingOriginalError(Exception):
+    """Why a layer cannot be made again as it was before its changes; `str` is the reason."""
+
+
+def compare_modules(
+    names: Sequence[str],
+    after: Ask,
+    before: Callable[[], Ask],
+    around: Surroundings,
+) -> Outcome:
+    """Import all these modules of the finished layer, and what fails once more in the original one.
+
+    `after` asks a probe that sees the finished layer. `before` is called only when something fails:
+    it makes the original layer and gives what asks a probe that sees it, or raises
+    MissingOriginalError. A finding is a module that imports in the original layer and not in the
+    finished one, unless its package is a finding already.
+    """
+    failed, excused = _failures(names, after, around)
+    if not failed:
+        return Outcome(checked=(_line(len(names) - len(excused), len(names), 0),), unchecked=excused)
+    try:
+        broken = _succeeding(tuple(failed), before())
+    except MissingOriginalError as reason:
+        some = ", ".join(list(failed)[:_SHOWN])
+        why = f"they do not import, and whether they did before the changes is not known: {reason}"
+        unknown = Unchecked(subject=f"{len(failed)} modules, such as {some}", why=why)
+        return Outcome(
+            checked=(_line(len(names) - len(failed) - len(excused), len(names), 0),),
+            unchecked=(*excused, unknown),
+        )
+    passed = len(names) - len(failed) - len(excused)
+    return Outcome(
+        findings=tuple(_finding(name, failed[name], around) for name in _outermost(broken)),
+        checked=(_line(passed, len(names), len(failed) - len(broken)),),
+        unchecked=excused,
+    )
+
+
+def joined(outcome: Outcome, more: Outcome) -> Outcome:
+    """Give both outcomes as one; a module that both found is told once."""
+    told = {each.subject for each in outcome.findings}
+    return replace(
+        outcome,
+        findings=(*outcome.findings, *(each for each in more.findings if each.subject not in told)),
+        checked=(*outcome.checked, *more.checked),
+        unchecked=(*outcome.unchecked, *more.unchecked),
+    )
+
+
+def modules_of(contents: ZipContents, distributions: Collection[str]) -> tuple[str, ...]:
+    """Give the names of all modules in the zip that the RECORDs of these distributions list, sorted.
+
+    `__main__` modules are left out: to import them is to run a program.
+    """
+    found: set[str] = set()
+    for name in contents.listed:
+        folder, _, base = name.rpartition("/")
+        owner = posixpath.basename(folder).removesuffix(".dist-info").rpartition("-")[0]
+        if name.endswith(_RECORD) and base == "RECORD" and canonicalize_name(owner) in distributions:
+            root = posixpath.dirname(folder)
+            found |= set(_modules(_listed(contents, name), root, contents))
+    return tuple(sorted(found))
+
+
+def original_layer(layer: LayerUnderTest, cache: Cache | None, folder: Path) -> None:
+    """Lay the layer out in an empty folder as it was before a build changed it.
+
+    Raises:
+        MissingOriginalError: there is no build record, or a wheel is not in the cache any more.
+        OutputError: the folder cannot be written.
+    """
+    if layer.record is None:
+        raise MissingOriginalError("there is no build record beside the zip")
+    if cache is None:
+        raise MissingOriginalError("there is no cache with its wheels")
+    files = []
+    for pin in layer.record.pins:
+        path = cache.wheel(pin.sha256)
+        if path is None:
+            raise MissingOriginalError(f"{pin.filename} is not in the cache any more")
+        files.append((path, pin.filename, pin.sha256))
+    try:
+        tree = Tree.of(inspect_all(files, cache), layer.target)
+    except BadWheelError as error:
+        raise MissingOriginalError(error.message) from error
+    write_files(tree, folder)
+
+
+def _failures(
+    names: Sequence[str], ask: Ask, around: Surroundings
+) -> tuple[dict[str, Cause], tuple[Unchecked, ...]]:
+    """Give what fails, with its cause, and what cannot be judged here.
+
+    Most are imported in processes forked from warm ones; what fails there gets one of its own.
+    """
+    _, answers = ask(({"kind": "modules", "names": list(names)},))
+    warm = answers.results[0]
+    rest = sorted(set(names) - set(warm.passed if warm else ()))
+    failed: dict[str, Cause] = {}
+    excused: list[Unchecked] = []
+    for name, cause in _causes(rest, ask, around):
+        if cause.kind:
+            failed[name] = cause
+        else:
+            excused.append(Unchecked(subject=name, why=cause.text))
+    return failed, tuple(excused)
+
+
+def _causes(names: Sequence[str], ask: Ask, around: Surroundings) -> Iterator[tuple[str, Cause]]:
+    if not names:
+        return
+    job, answers = ask(tuple({"kind": "import", "name": name} for name in names))
+    for item, result in zip(job.items, answers.results, strict=True):
+        cause = diagnosed(item, result, job, around) if result else _unanswered(answers)
+        if cause:
+            yield item["name"], cause
+
+
+def _unanswered(answers: Answers) -> Cause:
+    from layercraft.verification.error_causes import Cause
+
+    return Cause(kind="", text=f"the probe did not come to it: {answers.problem or 'out of time'}")
+
+
+def _succeeding(names: Sequence[str], ask: Ask) -> list[str]:
+    _, answers = ask(tuple({"kind": "import", "name": name} for name in names))
+    return [
+        name
+        for name, result in zip(names, answers.results, strict=True)
+        if result is not None and result.succeeded
+    ]
+
+
+def _finding(name: str, cause: Cause, around: Surroundings) -> Finding:
+    return Finding(
+        engine=around.engine,
+        kind=cause.kind,
+        subject=name,
+        cause=f"{cause.text}; without the changes of the build it imports",
+        remedy=cause.remedy,
+        blame=cause.blame,
+    )
+
+
+def _outermost(names: Iterable[str]) -> list[str]:
+    """Leave out the modules whose package is broken too."""
+    kept: list[str] = []
+    for name in sorted(names):
+        if not kept or not name.startswith(f"{kept[-1]}."):
+            kept.append(name)
+    return kept
+
+
+def _line(passed: int, total: int, never: int) -> str:
+    also = f", {never} import neither with nor without the changes" if never else ""
+    return f"{passed} of {total} modules import{also}"
+
+
+def _listed(contents: ZipContents, record: str) -> Iterable[str]:
+    try:
+        return read_record(contents.read(record), archive=record)
+    except BadWheelError:
+        return ()
+
+
+def _modules(paths: Iterable[str], root: str, contents: ZipContents) -> Iterator[str]:
+    for path in paths:
+        match = _MODULE.fullmatch(path)
+        if match is None or f"{root}/{path}" not in contents.listed:
+            continue
+        parts = match[1].split("/")
+        if match[2] == ".so" and parts[-1].startswith("lib"):
+            continue  # a library that modules link
+        if parts[-1] == "__init__":
+            parts.pop()
+        if parts and parts[-1] != "__main__":
+            yield ".".join(parts)
+
+
+def requested_modules(zip_path: Path, distributions: Collection[str]) -> tuple[str, ...]:
+    """Give what `modules_of` gives for a zip on disk.
+
+    Raises:
+        UsageError: the file is missing or no zip.
+    """
+    with open_zip(zip_path) as contents:
+        return modules_of(contents, distributions)
