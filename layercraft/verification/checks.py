@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from layercraft.verification.zip_contents import ZipContents
 
 DEFAULT_TIMEOUT = 120.0
-"""Seconds that one run of the probe may take."""
+"""Seconds that one import, or the script, may take."""
 DEFAULT_MEMORY = 512 << 20
 """Bytes of memory, enough for most imports; AWS Lambda gives between 128 MB and 10,240 MB."""
 
@@ -39,8 +39,8 @@ class Checks:
 
     `imports` are modules, each imported in a process of its own. `script` is the text of a program
     that ends with 0 when the layer works, `script_name` how messages call it. With `deep`, every
-    module of the distributions in `modules` is imported too. `timeout` is in seconds for one run of
-    the probe, `memory` in bytes.
+    module of the distributions in `modules` is imported too. `timeout` is in seconds for each import
+    and for the script, `memory` in bytes for each.
     """
 
     imports: tuple[str, ...] = ()
