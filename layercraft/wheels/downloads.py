@@ -81,8 +81,8 @@ class Downloads:
             if len(self._threads) < THREADS:
                 # A daemon, so that a read that hangs keeps no process alive.
                 thread = threading.Thread(target=self._work, name="layercraft-download", daemon=True)
-                self._threads.append(thread)
                 thread.start()
+                self._threads.append(thread)  # an interrupt before this leaves none that never ran
 
     def wait(self, pins: Sequence[Pin]) -> tuple[Path, ...]:
         """Give the paths of the wheels, in order, when all are there. Other downloads are dropped.
