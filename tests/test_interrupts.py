@@ -66,7 +66,7 @@ def interrupted(
         start = time.monotonic()
         out, err = process.communicate(timeout=20)
         assert time.monotonic() - start < SOON
-    assert process.returncode == 130
+    assert process.returncode == 130, (out, err)
     assert "Traceback" not in err
     assert {path.name: path.read_bytes() for path in layercraft.outputs.iterdir()} == OLD
     assert list(layercraft.cache.glob("temporary/*")) == []
