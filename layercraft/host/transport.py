@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import httpx
 
@@ -36,6 +36,8 @@ class Reply:
     """An answer whose body is not read yet. Use as a context manager: it gives the connection back."""
 
     response: httpx.Response
+    ended: Callable[[], None]
+    """Called once when the connection was given back."""
 
     @property
     def status(self) -> int:
@@ -79,16 +81,24 @@ class Reply:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.response.close()
+        try:
+            self.response.close()
+        finally:
+            self.ended()
 
 
 class Transport:
-    """A pool of kept connections, made on the first request; safe for many threads."""
+    """A pool of kept connections, made on the first request; safe for many threads.
+
+    Threads may be at a request when it is closed. Then the last of them closes the connections:
+    under their feet, httpx would lose some of them.
+    """
 
     def __init__(self, user_agent: str | None) -> None:
         self._user_agent = user_agent
         self._pool: httpx.Client | None = None
         self._closed = False
+        self._asking = 0
         self._lock = threading.Lock()
 
     def open(self, url: str, headers: Mapping[str, str]) -> Reply:
@@ -96,15 +106,20 @@ class Transport:
 
         Raises BrokenConnectionError.
         """
-        pool = self._pool or self._connect()
+        pool = self._begin()
         from httpx import HTTPError, InvalidURL
 
         try:
-            return Reply(pool.send(pool.build_request("GET", url, headers=dict(headers)), stream=True))
-        except (HTTPError, InvalidURL) as error:
-            raise _translated(error) from error
+            request = pool.build_request("GET", url, headers=dict(headers))
+            return Reply(pool.send(request, stream=True), self._end)
+        except BaseException as error:
+            self._end()
+            if isinstance(error, HTTPError | InvalidURL):
+                raise _translated(error) from error
+            raise
 
-    def _connect(self) -> httpx.Client:
+    def _begin(self) -> httpx.Client:
+        """Give the pool to one more request, which tells with `_end` that it is over."""
         with self._lock:
             if self._closed:  # a thread that tries again after its owner is done
                 raise BrokenConnectionError("is not asked any more: the client is closed", passing=False)
@@ -117,13 +132,23 @@ class Transport:
                     limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
                     follow_redirects=True,
                 )
+            self._asking += 1
             return self._pool
 
+    def _end(self) -> None:
+        with self._lock:
+            self._asking -= 1
+        self._close_when_idle()
+
     def close(self) -> None:
-        """Close all connections, for good."""
+        """Close all connections, for good; those in use as soon as they are not."""
         with self._lock:
             self._closed = True
-            if self._pool is not None:
+        self._close_when_idle()
+
+    def _close_when_idle(self) -> None:
+        with self._lock:
+            if self._closed and not self._asking and self._pool is not None:
                 self._pool.close()
                 self._pool = None
 
