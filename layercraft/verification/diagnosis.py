@@ -23,7 +23,7 @@ PIPE_GONE = 113
 # What faulthandler writes: File "…", line 3 in name
 _FRAME = re.compile(r'^  File "([^"]+)", line (\d+) in ', re.MULTILINE)
 _MB = 1 << 20
-_FEW_WORDS = 300
+_FEW_WORDS, _GLIMPSE = 300, 60
 
 
 def items_for(checks: Checks, distributions: tuple[tuple[str, str], ...]) -> tuple[Item, ...]:
@@ -162,7 +162,7 @@ def _stopped(result: Result, job: Job, around: Surroundings) -> Cause | None:
             remedy="give it more with --memory, and the function too",
         )
     if result.stopped == "flood":
-        return Cause(kind="import-flooded", text=f"it prints without end: {_first_line(result.output)}")
+        return Cause(kind="import-flooded", text=f"it prints without end: {_begin(result.output)}")
     return None
 
 
@@ -253,13 +253,11 @@ def _stack_place(output: str, around: Surroundings) -> str:
     return ""
 
 
-def _first_line(output: str) -> str:
-    return _shortened(next(filter(None, map(str.strip, output.splitlines())), ""))
+def _begin(output: str) -> str:
+    line = next(filter(None, map(str.strip, output.splitlines())), "")
+    return line if len(line) <= _GLIMPSE else line[:_GLIMPSE] + " [...]"
 
 
 def _last_line(output: str) -> str:
-    return _shortened(next(filter(None, map(str.strip, reversed(output.splitlines()))), ""))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _FEW_WORDS else text[: _FEW_WORDS - 10] + " [...]"
+    line = next(filter(None, map(str.strip, reversed(output.splitlines()))), "")
+    return line if len(line) <= _FEW_WORDS else "[...] " + line[-_FEW_WORDS:]

@@ -4,154 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from layercraft.errors import BadWheelError
-from layercraft.events import SILENT
 from layercraft.host.interpreters import find_interpreters, read_interpreter
-from layercraft.verification.deep import compare_modules, joined, original_layer, requested_modules
-from layercraft.verification.diagnosis import items_for, outcome_of
 from layercraft.verification.engines import Absent
-from layercraft.verification.error_causes import Surroundings
-from layercraft.verification.patch_markers import patch_differences, read_metadata
-from layercraft.verification.probe_channel import Job
-from layercraft.verification.report import Finding, Outcome, Unchecked
-from layercraft.verification.sandbox import (
-    PROTECTIONS,
-    LocalPython,
-    protect,
-    sandbox,
-    shortcomings,
-)
-from layercraft.verification.zip_contents import open_zip
+from layercraft.verification.local_engine import LocalEngine
+from layercraft.verification.sandbox import LocalPython
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from layercraft.events import Reporter
     from layercraft.host.cache import Cache
     from layercraft.host.interpreters import Interpreter
     from layercraft.target import Target
-    from layercraft.verification.checks import Checks
-    from layercraft.verification.deep import Ask
-    from layercraft.verification.layer import LayerUnderTest
-    from layercraft.verification.patch_markers import PatchDifference
-    from layercraft.verification.probe_channel import Answers, Item
-    from layercraft.verification.sandbox import Sandbox
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalEngine:
-    """Runs the probe on this machine: natively, or under emulation.
-
-    `cache` has the wheels from which `--deep` lays out the layer as it was before the changes.
-    `scratch` is where the temporary folder is made.
-    """
-
-    name: str
-    python: LocalPython
-    cache: Cache | None = None
-    scratch: Path | None = None
-
-    @property
-    def description(self) -> str:
-        """The interpreter, and where it was found."""
-        return str(self.python.interpreter)
-
-    def verify(self, layer: LayerUnderTest, checks: Checks, reporter: Reporter = SILENT) -> Outcome:
-        """Unpack the layer and run the checks; a pass counts only where the static engine passes too.
-
-        Raises:
-            OutputError: no temporary folder can be made, or the disk is full.
-        """
-        with sandbox(layer.target, self.scratch) as box:
-            try:
-                files = box.unpack(layer.zip)
-            except BadWheelError as error:
-                return Outcome(findings=(self._broken(layer, error),))
-            differences = self._differences(layer)
-            around = self._surroundings(layer, files, box.layer, differences)
-            job = _job(items_for(checks, layer.distributions), checks, box)
-            answers = box.ask(self.python, job, reporter=reporter, label=f"importing with {self.description}")
-            outcome = outcome_of(job, answers, around)
-            if checks.deep and answers.python:
-                outcome = joined(outcome, self._deep(layer, checks, box, around, reporter))
-        return self._told(outcome, answers, differences)
-
-    def _deep(
-        self,
-        layer: LayerUnderTest,
-        checks: Checks,
-        box: Sandbox,
-        around: Surroundings,
-        reporter: Reporter,
-    ) -> Outcome:
-        names = requested_modules(layer.zip, checks.modules)
-
-        def asking(root: Path) -> Ask:
-            def ask(items: tuple[Item, ...]) -> tuple[Job, Answers]:
-                job = _job(items, checks, box, root)
-                return job, box.ask(
-                    self.python, job, layer=root, reporter=reporter, label="importing all modules"
-                )
-
-            return ask
-
-        def before() -> Ask:
-            root = box.folder / "original"
-            root.mkdir()
-            original_layer(layer, self.cache, root)
-            protect(root)
-            return asking(root)
-
-        return compare_modules(names, asking(box.layer), before, around)
-
-    def _broken(self, layer: LayerUnderTest, error: BadWheelError) -> Finding:
-        return Finding(engine=self.name, kind="broken-file", subject=layer.zip.name, cause=error.message)
-
-    def _differences(self, layer: LayerUnderTest) -> tuple[PatchDifference, ...]:
-        with open_zip(layer.zip) as contents:
-            version = self.python.interpreter.full_version
-            return patch_differences(read_metadata(contents), layer.target, version)
-
-    def _surroundings(
-        self,
-        layer: LayerUnderTest,
-        files: Mapping[str, int],
-        root: Path,
-        differences: tuple[PatchDifference, ...],
-    ) -> Surroundings:
-        return Surroundings(
-            engine=self.name,
-            layer=layer,
-            files=files,
-            root=str(root),
-            host=f"Python {self.python.interpreter.full_version} here",
-            patch_dependencies={
-                each.dependency.replace("-", "_"): each.why for each in differences if each.dependency
-            },
-        )
-
-    def _told(self, outcome: Outcome, answers: Answers, differences: tuple[PatchDifference, ...]) -> Outcome:
-        """Add what was made sure of, and what was not."""
-        lacking = shortcomings(answers)
-        held = [words for words in PROTECTIONS.values() if words not in {each.subject for each in lacking}]
-        lines = [f"ran with {self.description}"]
-        if held and answers.python:
-            lines.append(f"made sure {', '.join(held)}")
-        patches = (Unchecked(subject=f"{each.name} {each.version}", why=each.why) for each in differences)
-        return replace(
-            outcome,
-            checked=(*lines, *outcome.checked),
-            unchecked=(*outcome.unchecked, *lacking, *patches),
-        )
-
-
-def _job(items: tuple[Item, ...], checks: Checks, box: Sandbox, layer: Path | None = None) -> Job:
-    folders = (str(box.task), *box.sites(layer))
-    return Job(items=items, path=folders, sites=folders, timeout=checks.timeout, memory=checks.memory)
 
 
 def find_native(  # noqa: PLR0913 (where to look)

@@ -221,7 +221,7 @@ class _Watch:
 
 def _occupied(child: int, limit: int) -> int:
     """Give the bytes of memory that an item occupies: all of us where we are process 1, else the child."""
-    pids = [pid for pid in _pids() if pid != 1] if os.getpid() == 1 else [child]
+    pids = {child, *_pids()} - {1} if os.getpid() == 1 else {child}  # qemu may hide /proc's folders
     total = sum(_resident(pid) for pid in pids)
     if total > limit and len(pids) > 1:  # what forked processes share was counted for each
         return sum(_share(pid) for pid in pids)
