@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement
 
 from layercraft.errors import LayerTooLargeError, NoSolutionError
 from layercraft.layer.sizes import human_size
@@ -91,8 +94,8 @@ def resolve_job(job: Job, decided: Callable[[Candidate], None] = lambda _: None)
     asked = job.recipe.requirements
     wanted = replace(
         asked,
-        requirements=tuple(_with_digest(each, job.sources) for each in asked.requirements),
-        constraints=tuple(_with_digest(each, job.sources) for each in asked.constraints),
+        requirements=tuple(_with_digest(each, job) for each in asked.requirements),
+        constraints=tuple(_with_digest(each, job) for each in asked.constraints),
     )
     resolution = resolve(
         wanted,
@@ -110,11 +113,18 @@ def resolve_job(job: Job, decided: Callable[[Candidate], None] = lambda _: None)
     return resolution
 
 
-def _with_digest(requested: Requested, sources: Sources) -> Requested:
-    """Give a direct URL its sha256: without one in its fragment, the wheel is fetched to know it."""
+def _with_digest(requested: Requested, job: Job) -> Requested:
+    """Give a direct URL its sha256: without one in its fragment, the wheel is fetched to know it.
+
+    Not where its marker is for other targets; a marker that cannot be evaluated is refused later.
+    """
+    from layercraft.resolution.requirements import ActiveRequirements
     from layercraft.wheels.downloads import download
 
     if not requested.url or requested.hashes:
         return requested
-    sha256, _ = download(requested.url, sources.client, sources.cache)
-    return replace(requested, hashes=(sha256,))
+    with suppress(InvalidRequirement):
+        if ActiveRequirements(job.target.markers).holds(requested.requirement.marker, ""):
+            sha256, _ = download(requested.url, job.sources.client, job.sources.cache)
+            return replace(requested, hashes=(sha256,))
+    return requested
