@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from local_index import LocalIndex
 from shelf import Release, Shelf, digest, release
+from wheelhouse import WheelDraft, sha256
 
 from layercraft.errors import NoSolutionError, RequirementError
+from layercraft.pipeline import lock
+from layercraft.recipe.recipe import Recipe
+from layercraft.recipe.requirements import RequirementsInput
+from layercraft.sources import open_sources
 from layercraft.target import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ZEROS = "0" * 64
 
@@ -82,6 +91,20 @@ def test_urls_for_other_platforms_do_not_count() -> None:
     for architecture, machine in (("x86_64", "x86_64"), ("arm64", "aarch64")):
         (pin,) = shelf.resolve(*machines, target=Target.parse("3.13", architecture)).lock.pins
         assert pin.filename.endswith(f"{machine}.whl")
+
+
+def test_urls_for_other_platforms_are_not_downloaded(tmp_path: Path) -> None:
+    tags = [f"cp313-cp313-manylinux_2_17_{machine}" for machine in ("x86_64", "aarch64")]
+    wheels = [WheelDraft(name="a", tag=tag) for tag in tags]
+    with LocalIndex(wheels=wheels) as index, open_sources(cache_dir=tmp_path) as sources:
+        lines = [
+            f"a @ {index.url}/files/{wheel.filename} ; platform_machine == '{wheel.tag[-len(machine) :]}'"
+            for wheel, machine in zip(wheels, ("x86_64", "aarch64"), strict=True)
+        ]
+        recipe = Recipe(name="a", requirements=RequirementsInput.of(lines))
+        (pin,) = lock(recipe, Target.parse("3.13", "arm64"), sources=sources).lock.pins
+        assert pin.sha256 == sha256(wheels[1].packed())
+        assert index.count("/files/a-1.0-cp313-cp313-manylinux_2_17_x86_64") == 0
 
 
 def test_only_wheels_with_a_given_hash_are_taken() -> None:
