@@ -201,7 +201,8 @@ class _Watch:
             self.until = min(time.monotonic() + self.patience, self.last)
             return
         if not self.in_steps:
-            _kill(self.child, signal.SIGUSR2)  # faulthandler writes down where it is
+            # faulthandler writes down where it is.
+            _kill(-1 if os.getpid() == 1 else self.child, signal.SIGUSR2)
             last = time.monotonic() + LAST_WORDS
             while time.monotonic() < last and not self._ended():
                 self._read(TICK)
@@ -422,6 +423,62 @@ def _versions(item: Message, tell: Tell) -> None:
     tell(ok=True, versions=found)
 
 
+def _handler(item: Message, tell: Tell) -> None:
+    """Have awslambdaric call a handler once; the Runtime API is here, and the layer in a child.
+
+    Tells the outcome that `runtime_api.py` describes, seconds, and the bytes that the child took.
+    """
+    library: Message = {"__name__": "runtime_api"}
+    exec(compile(item["api"], "runtime_api.py", "exec"), library)  # noqa: S102 (our own text)
+    api = library["RuntimeApi"](item["event"], item["timeout"])
+    started = time.monotonic()
+    child = os.fork()
+    if not child:
+        _be_runtime(item, api.address)
+    faulthandler.unregister(signal.SIGUSR2)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # where the child is, is the question
+    api.start()
+    statuses: list[int] = []
+
+    def is_running() -> bool:
+        if not statuses:
+            done, status = os.waitpid(child, os.WNOHANG)
+            statuses.extend([status] if done else [])
+        return not statuses
+
+    outcome = api.wait(is_running)
+    status = None if is_running() else statuses[0]
+    if status is None:
+        _kill(child)
+        os.waitpid(child, 0)
+    tell(
+        ok=outcome is not None,
+        outcome=outcome,
+        status=status,
+        init=max(0.0, api.asked - started),
+        seconds=max(0.0, api.answered - api.asked) if api.asked else 0.0,
+        peak=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10,
+    )
+
+
+def _be_runtime(item: Message, address: str) -> NoReturn:
+    """Be what AWS's bootstrap is in Lambda; never returns."""
+    code = 1
+    try:
+        task = item["environment"]["LAMBDA_TASK_ROOT"]
+        os.environ.update(item["environment"], AWS_LAMBDA_RUNTIME_API=address)
+        os.chdir(task)
+        _lay_path(item["path"], item["sites"])
+        from awslambdaric.__main__ import main as serve  # type: ignore[import-not-found]
+
+        serve([task, item["environment"]["_HANDLER"]])
+        code = 0
+    except BaseException:  # noqa: BLE001 (what it is, is printed, and the exit code tells the rest)
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
 def _modules(item: Message, tell: Tell) -> None:
     """Import many modules, each in a process forked from one that has imported its package already."""
     tree: Message = {}
@@ -528,7 +585,13 @@ def _write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-ITEMS = {"import": _import, "script": _script, "versions": _versions, "modules": _modules}
+ITEMS = {
+    "import": _import,
+    "script": _script,
+    "versions": _versions,
+    "modules": _modules,
+    "handler": _handler,
+}
 
 if __name__ == "__main__":
     main()

@@ -10,6 +10,7 @@ KINDS = (
     "engine-missing",
     "foreign-abi",
     "glibc-too-new",
+    "handler-failed",
     "import-crashed",
     "import-exited",
     "import-failed",
