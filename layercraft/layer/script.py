@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from layercraft.errors import ScriptError
 from layercraft.events import SILENT
+from layercraft.host.processes import deferred_signals, kill_group
 from layercraft.layer.change import Change, Reason
 from layercraft.layer.rescan import rescan
 from layercraft.layer.unpacked import write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from layercraft.events import Reporter
@@ -97,6 +95,17 @@ def _run(command: Sequence[str], layer: Path, search_path: str, script: Path) ->
     home.mkdir()
     environment = {"PATH": search_path, "HOME": str(home), "LANG": "C.UTF-8", "LAYER_DIR": str(layer)}
     with layer.with_name("output").open("w+b") as output:
+        code = _ended(command, layer, environment, output, script)
+        if code:
+            output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_BYTES))
+            raise _failure(script, code, output.read())
+
+
+def _ended(
+    command: Sequence[str], layer: Path, environment: Mapping[str, str], output: IO[bytes], script: Path
+) -> int:
+    """Run the command to its end, kill what it left behind, and give its exit code."""
+    with deferred_signals() as deferral:
         try:
             process = subprocess.Popen(  # noqa: S603 (running the recipe's script is what was asked for)
                 command,
@@ -109,23 +118,11 @@ def _run(command: Sequence[str], layer: Path, search_path: str, script: Path) ->
             )
         except OSError as error:
             raise ScriptError(f"{script} cannot be run by {command[0]}: {error.strerror}") from error
-        with process:
-            try:
-                code = process.wait()
-            finally:
-                _kill_all(process)
-                process.wait()
-        if code:
-            output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_BYTES))
-            raise _failure(script, code, output.read())
-
-
-def _kill_all(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform == "win32":
-        process.kill()
-        return
-    with suppress(ProcessLookupError, PermissionError):  # all ended before; macOS refuses for zombies
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            with deferral.lifted():
+                return process.wait()
+        finally:
+            kill_group(process)
 
 
 def _failure(script: Path, code: int, output: bytes) -> ScriptError:
