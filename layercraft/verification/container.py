@@ -1,0 +1,238 @@
+"""The container engine: Lambda's own image, confined as a function is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from layercraft.errors import BadWheelError, EngineError
+from layercraft.events import SILENT
+from layercraft.verification.container_engines import find_client
+from layercraft.verification.container_images import ensure_image, platform_of
+from layercraft.verification.container_lifetime import Blueprint, created, sweep
+from layercraft.verification.deep import compare_modules, joined, original_layer, requested_modules
+from layercraft.verification.diagnosis import items_for, outcome_of
+from layercraft.verification.engines import Absent
+from layercraft.verification.error_causes import Surroundings
+from layercraft.verification.lambda_image import (
+    LAYER,
+    PYTHON,
+    TASK,
+    function_environment,
+    search_path,
+    site_folders,
+    start_error,
+)
+from layercraft.verification.probe_channel import Job, Result, ask_probe, new_token, program
+from layercraft.verification.report import Finding, Outcome
+from layercraft.verification.sandbox import protect, sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from layercraft.events import Reporter
+    from layercraft.host.cache import Cache
+    from layercraft.target import Target
+    from layercraft.verification.checks import Checks
+    from layercraft.verification.container_engines import Client
+    from layercraft.verification.container_lifetime import Container
+    from layercraft.verification.deep import Ask
+    from layercraft.verification.layer import LayerUnderTest
+    from layercraft.verification.probe_channel import Answers, Item
+    from layercraft.verification.sandbox import Sandbox
+
+_PROGRAMS = "/layercraft"
+_OVERRUN = 60.0  # seconds that all around the probe may take
+_MB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerEngine:
+    """Runs the probe in containers made of Lambda's image, a new one each time.
+
+    `cache` has the wheels from which `--deep` lays out the layer as it was before the changes.
+    `scratch` is where the temporary folder is made; the engine must see it.
+    """
+
+    client: Client
+    image: str
+    cache: Cache | None = None
+    scratch: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of this kind of engine."""
+        return "container"
+
+    @property
+    def description(self) -> str:
+        """The image, and who runs it."""
+        return f"{self.image} in {self.client.name} {self.client.version}"
+
+    def verify(self, layer: LayerUnderTest, checks: Checks, reporter: Reporter = SILENT) -> Outcome:
+        """Unpack the layer, mount it at /opt and run the checks.
+
+        Raises:
+            EngineError: the container engine, or the image, is at fault.
+            OutputError: no temporary folder can be made, or the disk is full.
+        """
+        with sandbox(layer.target, self.scratch) as box:
+            sweep(self.client)
+            try:
+                files = box.unpack(layer.zip)
+            except BadWheelError as error:
+                finding = Finding(
+                    engine=self.name, kind="broken-file", subject=layer.zip.name, cause=error.message
+                )
+                return Outcome(findings=(finding,))
+            run = _Run(engine=self, layer=layer, checks=checks, box=box, reporter=reporter)
+            return run.outcome(files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One verification: what, with which checks, and where it is unpacked."""
+
+    engine: ContainerEngine
+    layer: LayerUnderTest
+    checks: Checks
+    box: Sandbox
+    reporter: Reporter
+
+    def outcome(self, files: Mapping[str, int]) -> Outcome:
+        image = self.engine.image
+        around = Surroundings(
+            engine=self.engine.name, layer=self.layer, files=files, root=LAYER, in_image=True, host=image
+        )
+        label = f"importing in {image}"
+        job, answers = self.ask(items_for(self.checks, self.layer.distributions), self.box.layer, label)
+        outcome = outcome_of(job, answers, around)
+        if self.checks.deep:
+            outcome = joined(outcome, self._deep(around))
+        ran = f"ran with Python {answers.python} of {self.engine.description}"
+        sure = "made sure that nothing but /tmp is written, that no network and no /dev/shm are needed"
+        enough = f"and that {self.checks.memory // _MB} MB of memory are enough"
+        return replace(outcome, checked=(ran, f"{sure}, {enough}", *outcome.checked))
+
+    def _deep(self, around: Surroundings) -> Outcome:
+        names = requested_modules(self.layer.zip, self.checks.modules)
+
+        def asking(root: Path) -> Ask:
+            return lambda items: self.ask(items, root, "importing all modules")
+
+        def before() -> Ask:
+            root = self.box.folder / "original"
+            root.mkdir()
+            original_layer(self.layer, self.engine.cache, root)
+            protect(root)
+            return asking(root)
+
+        return compare_modules(names, asking(self.box.layer), before, around)
+
+    def ask(self, items: tuple[Item, ...], layer: Path, label: str) -> tuple[Job, Answers]:
+        """Have the probe do some items in a container of their own, on the layer unpacked at `layer`.
+
+        Raises:
+            EngineError: the container does not start, or has another Python or machine than Lambda.
+        """
+        target, client = self.layer.target, self.engine.client
+        job = Job(
+            items=items,
+            path=search_path(target),
+            sites=site_folders(target),
+            timeout=self.checks.timeout,
+            memory=self.checks.memory,
+        )
+        token = new_token()
+        with created(client, self._blueprint(job, token, layer)) as container:
+            answers = ask_probe(
+                container.start,
+                job,
+                environment=client.environment,
+                token=token,
+                reporter=self.reporter,
+                label=label,
+            )
+            self._check(answers)
+            return job, _with_memory(answers, container)
+
+    def _blueprint(self, job: Job, token: str, layer: Path) -> Blueprint:
+        programs = self.box.folder / "programs"
+        programs.mkdir(exist_ok=True)
+        for folder in (programs, self.box.task):
+            folder.chmod(0o755)
+        (programs / "probe.py").write_bytes(program())
+        command = ["-I", "-B", f"{_PROGRAMS}/probe.py"]
+        if not self.engine.client.dialect.takes_stdin:
+            (programs / "job.json").write_bytes(job.encoded(token))
+            command.append(f"{_PROGRAMS}/job.json")
+        target = self.layer.target
+        return Blueprint(
+            image=self.engine.image,
+            platform=platform_of(target),
+            scratch=self.box.folder,
+            mounts={LAYER: layer, TASK: self.box.task, _PROGRAMS: programs},
+            # The probe ignores PYTHONPATH (-I); its children find it as those of a function do.
+            environment=function_environment(target, self.checks.memory) | {"PYTHONPATH": "/var/runtime"},
+            entrypoint=PYTHON,
+            command=tuple(command),
+            memory=self.checks.memory,
+            lifetime=job.deadline + _OVERRUN,
+        )
+
+    def _check(self, answers: Answers) -> None:
+        """See that the probe ran, and where it should.
+
+        Raises:
+            EngineError: it did not.
+        """
+        client, image, target = self.engine.client, self.engine.image, self.layer.target
+        if not answers.python:
+            raise start_error(client, image, target, answers.problem)
+        version = ".".join(answers.python.split(".")[:2])
+        if version != "{}.{}".format(*target.runtime.version):
+            raise EngineError(
+                f"the image {image} has Python {version}, and the layer is for {target.runtime.name}",
+                hint=f"try the layer there with --runtime {version}, or name another image with --image",
+            )
+        if answers.machine != target.machine:
+            raise EngineError(f"the image {image} is for {answers.machine}, and the layer for {target}")
+
+
+def _with_memory(answers: Answers, container: Container) -> Answers:
+    """Tell of an item in which even the probe died that memory ran out, when the engine says so."""
+    number = answers.unfinished
+    if number is None or not container.ran_out_of_memory():
+        return answers
+    results = list(answers.results)
+    results[number] = Result(stopped="memory")
+    return replace(answers, results=tuple(results))
+
+
+def find_container(  # noqa: PLR0913 (where to look, and for what)
+    target: Target,
+    *,
+    environment: Mapping[str, str],
+    command: str | None = None,
+    image: str | None = None,
+    pull: bool = True,
+    cache: Cache | None = None,
+    scratch: Path | None = None,
+    reporter: Reporter = SILENT,
+) -> ContainerEngine | Absent:
+    """Find a container engine that answers and has Lambda's image for the target, or pulls it.
+
+    `command` names the engine, `image` another image than AWS's. `environment` is what the engine's
+    command sees: PATH, HOME, DOCKER_HOST and the like.
+
+    Raises:
+        UsageError: `command` is no command.
+    """
+    image = image or target.runtime.image
+    try:
+        client = find_client(command, environment)
+        ensure_image(client, image, platform_of(target), pull=pull, reporter=reporter)
+    except EngineError as error:
+        return Absent(name="container", why=error.message, remedy=error.hint)
+    return ContainerEngine(client=client, image=image, cache=cache, scratch=scratch)
