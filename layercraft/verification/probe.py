@@ -479,6 +479,15 @@ def _be_runtime(item: Message, address: str) -> NoReturn:
         os._exit(code)
 
 
+def _emulator(item: Message, tell: Tell) -> None:
+    """Have AWS's emulator call a handler once; `emulator_client.py` describes what is told."""
+    library: Message = {"__name__": "emulator_client"}
+    exec(compile(item["client"], "emulator_client.py", "exec"), library)  # noqa: S102 (our own text)
+    kills = _kernel_kills()
+    verdict = library["call"](item)
+    tell(ok=verdict["outcome"] is not None, starved=_kernel_kills() > kills, **verdict)
+
+
 def _modules(item: Message, tell: Tell) -> None:
     """Import many modules, each in a process forked from one that has imported its package already."""
     tree: Message = {}
@@ -591,6 +600,7 @@ ITEMS = {
     "versions": _versions,
     "modules": _modules,
     "handler": _handler,
+    "emulator": _emulator,
 }
 
 if __name__ == "__main__":
