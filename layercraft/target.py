@@ -37,10 +37,11 @@ _RUNTIME = re.compile(r"(?:python|py|cp)?(\d)[._]?(\d{1,2})", re.ASCII | re.IGNO
 class Runtime:
     """One Python runtime of AWS Lambda, as functions deployed from a zip archive see it.
 
-    Versions are tuples of numbers, to be compared. `glibc`, `glibcxx` and `cxxabi` are the newest
+    Versions are tuples of numbers, to be compared. `glibc`, `glibcxx`, `cxxabi` and `gcc` are the newest
     symbol versions that a library may need. `libraries` are the sonames that every architecture has,
-    `packages` the normalized names of the distributions that Lambda brings. `checked` is the day on
-    which the facts were compared with their `sources` (fact -> where it is from).
+    `packages` the normalized names of the distributions that Lambda brings, `together` those of them
+    that fit each other only in one release. `checked` is the day on which the facts were compared with
+    their `sources` (fact -> where it is from).
     """
 
     name: str
@@ -49,6 +50,7 @@ class Runtime:
     glibc: tuple[int, ...]
     glibcxx: tuple[int, ...]
     cxxabi: tuple[int, ...]
+    gcc: tuple[int, ...]
     python_full_version: str
     deprecated: date | None
     block_create: date | None
@@ -56,6 +58,7 @@ class Runtime:
     preview: bool
     image: str
     packages: tuple[str, ...]
+    together: tuple[str, ...]
     libraries: tuple[str, ...]
     checked: date
     sources: Mapping[str, str] = field(repr=False, compare=False)
@@ -223,6 +226,7 @@ def _runtime(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Runtime:
         glibc=_numbers(system["glibc"]),
         glibcxx=_numbers(system["glibcxx"]),
         cxxabi=_numbers(system["cxxabi"]),
+        gcc=_numbers(system["gcc"]),
         python_full_version=entry["python_full_version"],
         deprecated=entry.get("deprecated"),
         block_create=entry.get("block_create"),
@@ -230,13 +234,14 @@ def _runtime(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Runtime:
         preview=entry.get("preview", False),
         image=f"{data['image']}:{version}",
         packages=tuple(name for group in packages for name in group["names"]),
+        together=tuple(name for group in packages for name in group.get("together", ())),
         libraries=tuple(soname for group in system["libraries"] for soname in group["sonames"]),
         checked=data["checked"],
         sources={
             **data["sources"],
-            **dict.fromkeys(("os", "glibc", "glibcxx", "cxxabi"), system["source"]),
+            **dict.fromkeys(("os", "glibc", "glibcxx", "cxxabi", "gcc"), system["source"]),
             "libraries": _joined(group["source"] for group in system["libraries"]),
-            "packages": _joined(group["source"] for group in packages),
+            **dict.fromkeys(("packages", "together"), _joined(group["source"] for group in packages)),
             **entry.get("sources", {}),
         },
     )

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 MAGIC = b"\x7fELF"
 
@@ -42,6 +43,9 @@ _MOST_TAGS = 8192
 _MOST_VERSIONS = 4096
 _LONGEST_STRING = 4096
 
+_MOST_MODULES = 256
+
+_INITIALIZER = re.compile(rb"PyInit_(\w{1,256})\0")  # PEP 489
 _NUMBERED = re.compile(r"(\w+?)_(\d+(?:\.\d+)*)", re.ASCII)
 
 
@@ -63,7 +67,8 @@ class ElfFile:
     needed: tuple[str, ...] = ()
     rpath: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
-    versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    initializes: tuple[str, ...] = ()
     aligned: bool = True
     broken: str | None = None
 
@@ -181,6 +186,7 @@ class _Dynamic:
             rpath=self._search_path(_RPATH),
             runpath=self._search_path(_RUNPATH),
             versions=self._versions(),
+            initializes=self._initializes(),
         )
 
     def _string_table(self) -> memoryview:
@@ -206,6 +212,10 @@ class _Dynamic:
         if tag not in self._single:
             return ()
         return tuple(path for path in self._string(self._single[tag]).split(":") if path)
+
+    def _initializes(self) -> tuple[str, ...]:
+        found = islice(_INITIALIZER.finditer(self._strings), _MOST_MODULES)
+        return tuple(match[1].decode("ascii") for match in found)
 
     def _versions(self) -> dict[str, tuple[str, ...]]:
         needed: dict[str, list[str]] = {}

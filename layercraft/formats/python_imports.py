@@ -55,6 +55,11 @@ class Import:
     names: tuple[str, ...]
     when: When
 
+    @property
+    def children(self) -> tuple[str, ...]:
+        """The modules that its names are, if they are modules."""
+        return tuple(f"{self.module}.{name}" for name in self.names)
+
 
 def read_imports(source: bytes, version: tuple[int, int]) -> tuple[Import, ...]:
     """Give the import statements of a module, in their order; `version` is the Python that runs it.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # importlib.machinery.EXTENSION_SUFFIXES of CPython on Linux with glibc, and pip's own site-packages.
 _SUFFIX = re.compile(r"\.cpython-(\d)(\d+)-(\w+)-linux-gnu\.so$")
 _VERSION_FOLDER = re.compile(r"python/lib/python(\d)\.(\d+)/site-packages/")
-_LIBRARY = re.compile(r"\.so(\.[0-9.]+)?$")
+_LIBRARY = re.compile(r"\.so(\.\d\w*)*$")
 _MACHINES = {62: "x86_64", 183: "aarch64"}  # e_machine of the ELF header (gABI)
 _DIST_INFO = re.compile(r"(?:.*/)?([^/]+)-([^/-]+)\.dist-info/METADATA")
 

@@ -22,7 +22,8 @@ _HEAD = 1 << 12  # packed bytes that surely hold the first bytes of a file
 class ZipContents:
     """The members of an open zip, by name and in its order; `read` and `head` work from any thread.
 
-    Folders are left out. Sizes and modes are those of the central directory, as unzip takes them.
+    `listed` are the files, `folders` the entries for folders, their names without the last slash.
+    Sizes and modes are those of the central directory, as unzip takes them.
     """
 
     def __init__(self, path: Path, data: mmap.mmap) -> None:
@@ -31,6 +32,9 @@ class ZipContents:
         directory = read_directory(self._read_at, len(data), archive=path.name)
         self.listed: Mapping[str, Listed] = {
             line.name: line for line in directory.listed if not line.name.endswith("/")
+        }
+        self.folders: Mapping[str, Listed] = {
+            line.name[:-1]: line for line in directory.listed if line.name.endswith("/")
         }
 
     @cached_property

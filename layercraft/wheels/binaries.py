@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 LARGEST = 256 << 20
 """Bytes of the largest file that is read; AWS Lambda takes no layer that holds a larger one."""
 
+FORMAT = 2
+"""Another number when what is remembered changes its shape or its meaning."""
+
 _KIND = "elf"
-_FORMAT = 1  # another number when what is remembered changes its shape or its meaning
-_SHARED_OBJECT = re.compile(r"\.so(\.[0-9.]+)?$")
+_SHARED_OBJECT = re.compile(r"\.so(\.\d\w*)*$")
 _SMALLEST_PROGRAM = 8192  # bytes; what is smaller and has no suffix is a time zone or a licence
 
 
@@ -74,7 +76,7 @@ class BinaryReader:
 
         # Threads read the members in any order, and the same wheel shall give the same entry.
         binaries = sorted(self._found.pop(wheel.sha256, ()), key=lambda binary: (binary.crc, binary.size))
-        remembered = _Remembered(format=_FORMAT, binaries=tuple(binaries))
+        remembered = _Remembered(format=FORMAT, binaries=tuple(binaries))
         cache.write(_KIND, wheel.sha256, msgspec.json.encode(remembered))
 
 
@@ -90,6 +92,6 @@ def remembered(shas: Iterable[str], cache: Cache) -> dict[tuple[int, int], ElfFi
             entry = decoder.decode(data) if data else None
         except msgspec.DecodeError:  # written by another version of layercraft
             continue
-        if entry and entry.format == _FORMAT:
+        if entry and entry.format == FORMAT:
             known.update(((binary.crc, binary.size), binary.elf) for binary in entry.binaries)
     return known

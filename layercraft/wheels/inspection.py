@@ -12,7 +12,7 @@ from layercraft.events import SILENT
 from layercraft.formats.deflated import inflate_pieces
 from layercraft.formats.zip_directory import DEFLATED, lie, read_exactly
 from layercraft.formats.zip_records import read_data, read_members
-from layercraft.wheels.binaries import BinaryReader, may_be_compiled
+from layercraft.wheels.binaries import FORMAT, BinaryReader, may_be_compiled
 from layercraft.wheels.integrity import checked
 from layercraft.wheels.wheel_file import opened
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from layercraft.formats.zip_records import Member, ReadAt
     from layercraft.host.cache import Cache
 
-CHECK = b"2"
+CHECK = b"1.%d" % FORMAT
 """What the cache remembers of a checked wheel; another number when the check learns to see more."""
 
 TEXT_LIMIT = 32 << 20

@@ -1,0 +1,91 @@
+"""Which modules a layer's files make, as the import system of its target sees them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from layercraft.target import Target
+
+# Modules of the standard library that some runtime has and the Python that runs this may lack.
+_OTHER_STANDARD = """
+    _zstd aifc annotationlib asynchat asyncore audioop cgi cgitb chunk compression crypt distutils
+    imghdr imp lib2to3 mailcap nis nntplib ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib
+"""
+_STANDARD = sys.stdlib_module_names.union(_OTHER_STANDARD.split())
+# Import names of what the runtime brings, where they differ from the distribution's.
+_RUNTIME_MODULES = {"python-dateutil": "dateutil", "snapshot-restore-py": "snapshot_restore_py"}
+_SCRIPTS = "python/bin/"
+
+
+class Named(NamedTuple):
+    """What a path is to the import system."""
+
+    module: str
+    is_package: bool
+
+
+class Importable:
+    """The modules of a layer, by the paths of its files and folders inside the zip.
+
+    Folders on sys.path are those that AWS puts there: `python/lib/python3.X/site-packages` and
+    `python`. Suffixes of extension modules are those of CPython on Linux with glibc.
+    """
+
+    def __init__(self, files: Iterable[str], folders: Iterable[str], target: Target) -> None:
+        version = "python{}.{}".format(*target.runtime.version)
+        abi = "cpython-{}{}".format(*target.runtime.version)
+        self.roots = (f"python/lib/{version}/site-packages/", "python/")
+        self.extension_suffixes = (f".{abi}-{target.machine}-linux-gnu.so", ".abi3.so", ".so")
+        self._suffixes = (".py", *self.extension_suffixes, ".pyc")
+        self._files = frozenset(files)
+        self._folders = frozenset(folders) | _folders(self._files)
+        self._provided = _STANDARD | {_RUNTIME_MODULES.get(name, name) for name in target.runtime.packages}
+
+    def file(self, module: str) -> str | None:
+        """Give the file that is run to import a module or package; None when there is none."""
+        base = module.replace(".", "/")
+        for root in self.roots:
+            for middle in ("/__init__", ""):
+                for suffix in self._suffixes:
+                    path = f"{root}{base}{middle}{suffix}"
+                    if path in self._files:
+                        return path
+        return None
+
+    def is_namespace(self, module: str) -> bool:
+        """Tell whether a module is only a folder (PEP 420): importing it works, and gives nothing."""
+        base = module.replace(".", "/")
+        return any(f"{root}{base}" in self._folders for root in self.roots) and not self.file(module)
+
+    def exists(self, module: str) -> bool:
+        """Tell whether importing a module finds something, its parents apart."""
+        return self.file(module) is not None or self.is_namespace(module)
+
+    def provided(self, module: str) -> bool:
+        """Tell whether the standard library or Lambda's runtime has the top of a dotted name."""
+        return module.partition(".")[0] in self._provided
+
+    def named(self, path: str) -> Named | None:
+        """Give the module that the file at a path is or was; None when it is none."""
+        root = next((root for root in self.roots if path.startswith(root)), None)
+        suffix = next((suffix for suffix in self._suffixes if path.endswith(suffix)), None)
+        if root is None or suffix is None or path.startswith(_SCRIPTS):
+            return None
+        *parents, last = path[len(root) : -len(suffix)].split("/")
+        is_package = last == "__init__" and bool(parents)
+        parts = parents if is_package else [*parents, last]
+        return Named(".".join(parts), is_package) if all(map(str.isidentifier, parts)) else None
+
+
+def _folders(files: Iterable[str]) -> set[str]:
+    folders: set[str] = set()
+    for path in files:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders

@@ -1,0 +1,115 @@
+"""The static engine: reads the files of a layer where they lie in its zip, and runs nothing."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from layercraft.verification.compiled_checks import check_compiled
+from layercraft.verification.compiled_files import read_compiled
+from layercraft.verification.importable import Importable
+from layercraft.verification.installed import missing_files, read_installed
+from layercraft.verification.layout import check_layout
+from layercraft.verification.libraries import Libraries
+from layercraft.verification.missing_libraries import MissingLibraries
+from layercraft.verification.packaging_metadata import check_metadata, check_sdk
+from layercraft.verification.removed_modules import RemovedModules
+from layercraft.verification.removed_sources import RemovedSources
+from layercraft.verification.report import Finding, Outcome, Unchecked
+from layercraft.verification.source_files import SourceFiles
+from layercraft.verification.zip_contents import open_zip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from layercraft.events import Reporter
+    from layercraft.host.cache import Cache
+    from layercraft.verification.layer import LayerUnderTest
+    from layercraft.verification.zip_contents import ZipContents
+
+_FEW = 3
+
+
+def static(layer: LayerUnderTest, cache: Cache | None, reporter: Reporter) -> Outcome:
+    """Judge a layer by its files alone: nothing is unpacked to disk, nothing of it is run.
+
+    What the cache remembers of the layer's wheels is not read again. A finding is a thing that will
+    fail in Lambda for sure; what may fail is told as not checked. Findings that are alike are told
+    once for each distribution.
+
+    Raises:
+        UsageError: the zip is missing, or is no zip that Lambda could unpack.
+    """
+    with open_zip(layer.zip) as contents, reporter.progress("reading the layer", None, "items"):
+        reading = _Reading(layer, contents, cache)
+        told = list(reading.check())
+        return Outcome(
+            findings=tuple(_merged(each for each in told if isinstance(each, Finding))),
+            checked=tuple(reading.lines()),
+            unchecked=tuple(each for each in told if isinstance(each, Unchecked)),
+        )
+
+
+class _Reading:
+    """All that the checks look at, read once."""
+
+    def __init__(self, layer: LayerUnderTest, contents: ZipContents, cache: Cache | None) -> None:
+        self._layer = layer
+        self._contents = contents
+        self._cache = cache
+        self._importable = Importable(contents.listed, contents.folders, layer.target)
+        self._sources = SourceFiles(contents, self._importable, layer.target)
+        self._compiled = read_compiled(contents, layer, cache)
+        self._installed = read_installed(contents, self._importable)
+        self._removed = self._removed_files()
+
+    def check(self) -> Iterator[Finding | Unchecked]:
+        """Run all checks."""
+        layer, contents, target = self._layer, self._contents, self._layer.target
+        yield from check_layout(contents, target)
+        yield from check_compiled(self._compiled, contents.listed, self._importable, self._installed, target)
+        libraries = Libraries(self._compiled.files, target)
+        yield from libraries.versions()
+        yield from MissingLibraries(layer, self._compiled.files, self._importable, self._sources).check(
+            libraries
+        )
+        once = RemovedSources(layer, self._cache)
+        yield from RemovedModules(self._removed, self._importable, self._sources, once.read).check()
+        yield from check_metadata(layer, self._installed)
+        yield from check_sdk(layer, self._importable)
+        for path, why in self._sources.unreadable.items():
+            yield Unchecked(subject=path, why=why)
+
+    def lines(self) -> Iterator[str]:
+        """Tell in numbers what was looked at."""
+        runtime = self._layer.target.runtime
+        newest = ".".join(map(str, runtime.glibc))
+        yield f"{len(self._contents.listed):,} files: size, modes and folders"
+        yield (
+            f"{len(self._compiled.files):,} compiled files: machine, ABI, needed libraries, "
+            f"symbol versions up to glibc {newest}"
+        )
+        yield f"imports of {len(self._removed):,} files that are no more in the layer"
+        yield f"metadata of {len(self._layer.distributions):,} distributions"
+
+    def _removed_files(self) -> Mapping[str, str | None]:
+        """Give what the layer once had: as its build tells, else as the RECORDs in it list."""
+        if self._layer.record:
+            return {path: self._layer.blame(path) for path in self._layer.removed}
+        return missing_files(self._installed, self._contents)
+
+
+def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Tell findings of one cause in one distribution once, with the number of the others."""
+    groups: dict[tuple[str | None, ...], list[Finding]] = {}
+    for each in findings:
+        owner = "/".join(each.subject.split("/")[:2]) if "/" in each.subject else ""
+        groups.setdefault((each.kind, each.cause, each.remedy, each.blame, owner), []).append(each)
+    for first, *others in groups.values():
+        if others:
+            names = ", ".join(posixpath.basename(each.subject) for each in others[:_FEW])
+            more = f" and {len(others) - _FEW} more" if len(others) > _FEW else ""
+            yield replace(first, cause=f"{first.cause}; the same goes for {names}{more}")
+        else:
+            yield first
