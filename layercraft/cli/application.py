@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from layercraft.cli import analysis, caching, layers, recipes
+from layercraft.cli import analysis, caching, layers, recipes, verification
 from layercraft.console import Console
 from layercraft.errors import InterruptionError, LayercraftError, OutputError, UsageError
 
@@ -34,6 +34,7 @@ app = typer.Typer(
 )
 app.command("build")(layers.build)
 app.command("lock")(layers.lock)
+app.command("verify")(verification.verify)
 app.command("analyze")(analysis.analyze)
 app.command("list")(recipes.list_)
 app.command("new")(recipes.new)

@@ -1,0 +1,218 @@
+"""`layercraft verify`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from layercraft.cli.parameters import (
+    OUTPUT,
+    Architecture,
+    CacheDir,
+    IndexApiOption,
+    IndexUrl,
+    Json,
+    Offline,
+    Output,
+    Quiet,
+    Runtime,
+    console_for,
+    read_target,
+    sources,
+)
+from layercraft.errors import UsageError
+
+if TYPE_CHECKING:
+    from layercraft.console import Console
+    from layercraft.recipe.recipe import Recipe
+    from layercraft.sources import Sources
+    from layercraft.target import Target
+    from layercraft.verification.checks import Checks
+    from layercraft.verification.engines import Engine
+    from layercraft.verification.handler import Invocation
+    from layercraft.verification.layer import LayerUnderTest
+
+MB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the command line says beside the layers: `memory` in bytes, `timeout` in seconds."""
+
+    imports: tuple[str, ...]
+    deep: bool
+    timeout: float
+    memory: int
+    handler: str | None
+    event: str
+
+
+def verify(  # noqa: PLR0913 (a command's options are its parameters)
+    layers: Annotated[list[str], typer.Argument(metavar="ZIP|NAME...", help="Layers, or recipes to build.")],
+    *,
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="auto, static, native, emulated or container.")
+    ] = "auto",
+    runtime: Runtime = None,
+    architecture: Architecture = None,
+    imports: Annotated[
+        list[str] | None,
+        typer.Option("--import", metavar="MODULE", help="Import this, not the recipe's. Repeatable."),
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Import every module, with and without the changes.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, metavar="SECONDS", help="For each import.")
+    ] = 120,
+    memory: Annotated[int, typer.Option("--memory", min=64, metavar="MB", help="For each import.")] = 512,
+    handler: Annotated[
+        str | None,
+        typer.Option("--handler", metavar="FILE:FUNCTION", help="Call this through Lambda's runtime client."),
+    ] = None,
+    event: Annotated[str, typer.Option("--event", metavar="JSON", help="What the handler gets.")] = "{}",
+    python: Annotated[
+        Path | None, typer.Option("--python", metavar="PATH", help="The interpreter for the native engine.")
+    ] = None,
+    qemu: Annotated[
+        Path | None, typer.Option("--qemu", metavar="PATH", help="The emulator for the emulated engine.")
+    ] = None,
+    root: Annotated[
+        list[Path] | None, typer.Option("--root", metavar="DIR", help="A root file system to emulate.")
+    ] = None,
+    engine_command: Annotated[
+        str | None, typer.Option("--engine-command", metavar="NAME", help="docker, podman, finch or nerdctl.")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option("--image", metavar="IMAGE", help="Another image than AWS's.")
+    ] = None,
+    pull: Annotated[
+        bool, typer.Option("--pull/--no-pull", help="Bring the image where it is missing.")
+    ] = True,
+    output: Output = OUTPUT,
+    index_url: IndexUrl = None,
+    index_api: IndexApiOption = "json",
+    cache_dir: CacheDir = None,
+    offline: Offline = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Prove that layers work: read every file, then run the imports in the strongest engine here."""
+    from layercraft.cli.verdicts import exit_code, show_verification, verification_document
+    from layercraft.verification.layer import read_layer
+    from layercraft.verification.verdict import Search, choose_engine
+    from layercraft.verification.verdict import verify as verify_layer
+
+    console = console_for(as_json=as_json, quiet=quiet)
+    search = Search(
+        engine=engine,
+        environment=os.environ,
+        python=python,
+        pyenv_root=Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv"),
+        uv_root=Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python"),
+        qemu=qemu,
+        roots=tuple(root or ()),
+        command=engine_command,
+        image=image,
+        pull=pull,
+    )
+    wishes = Wishes(
+        imports=tuple(imports or ()),
+        deep=deep,
+        timeout=timeout,
+        memory=memory * MB,
+        handler=handler,
+        event=event,
+    )
+    given = read_target(runtime, architecture, console) if runtime or architecture else None
+    documents: list[dict[str, Any]] = []
+    codes: list[int] = []
+    with sources(index_url, index_api, cache_dir, offline=offline) as opened:
+        for each in layers:
+            path, recipe = _zip_of(each, given, output, opened, console)
+            layer = read_layer(path, given)
+            choice = choose_engine(layer.target, search, opened.cache, console)
+            console.notice(choice.why)
+            checks = _checks(layer, recipe, wishes)
+            verification = verify_layer(layer, checks, choice.engine, cache=opened.cache, reporter=console)
+            invocation = _invoked(layer, wishes, choice.engine, opened, console) if handler else None
+            show_verification(console, verification, invocation)
+            documents.append(verification_document(verification, invocation))
+            codes.append(exit_code(verification, invocation))
+    if as_json:
+        console.document({"layers": documents})
+    raise typer.Exit(1 if 1 in codes else max(codes))
+
+
+def _zip_of(
+    text: str, target: Target | None, output: Path, opened: Sources, console: Console
+) -> tuple[Path, Recipe | None]:
+    """Give the zip that is meant, built anew where a recipe is named, and its recipe where one is known."""
+    from layercraft.layer.record import read_build_record
+    from layercraft.pipeline import build
+    from layercraft.recipe.catalog import find_recipe, recipe_folders, shipped_layers
+    from layercraft.recipe.options import BuildOptions
+
+    search_path = [Path("layers"), shipped_layers()]
+    if not text.endswith(".zip"):
+        recipe = find_recipe(text, search_path, environment=os.environ)
+        options = BuildOptions(output=output, skip_existing=True)
+        built = build(
+            recipe, target or read_target(None, None, console), options, sources=opened, reporter=console
+        )
+        return built.zip, recipe
+    path = Path(text)
+    try:
+        name = read_build_record(path.with_suffix(".json")).name
+    except UsageError:
+        return path, None
+    known = name in recipe_folders(search_path)
+    return path, find_recipe(name, search_path, environment=os.environ) if known else None
+
+
+def _checks(layer: LayerUnderTest, recipe: Recipe | None, wishes: Wishes) -> Checks:
+    from layercraft.verification.checks import Checks, default_imports
+
+    requested = _requested(layer, recipe)
+    script = (
+        recipe.folder / recipe.verify.script if recipe and recipe.folder and recipe.verify.script else None
+    )
+    imports = wishes.imports or (recipe.verify.imports if recipe else ()) or default_imports(layer, requested)
+    return Checks(
+        imports=tuple(imports),
+        script=script.read_text(encoding="utf-8") if script else None,
+        script_name=script.name if script else "",
+        deep=wishes.deep,
+        modules=tuple(requested),
+        timeout=wishes.timeout,
+        memory=wishes.memory,
+    )
+
+
+def _requested(layer: LayerUnderTest, recipe: Recipe | None) -> list[Any]:
+    """Give the names of the distributions that were asked for, or all where nothing tells that."""
+    if recipe:
+        return [each.name for each in recipe.requirements.requirements]
+    return [name for name, _ in layer.distributions]
+
+
+def _invoked(
+    layer: LayerUnderTest, wishes: Wishes, engine: Engine | None, opened: Sources, console: Console
+) -> Invocation:
+    from layercraft.runtime_packages import lay_out_runtime_packages
+    from layercraft.verification.handler import Handler, invoke_locally
+    from layercraft.verification.local_engine import LocalEngine
+
+    handler = Handler.parse(wishes.handler or "", wishes.event, timeout=wishes.timeout, memory=wishes.memory)
+    if not isinstance(engine, LocalEngine):
+        raise UsageError(
+            "--handler needs an engine that runs code on this machine", hint="take --engine native"
+        )
+    with TemporaryDirectory(prefix="layercraft-") as folder:
+        client = lay_out_runtime_packages(layer.target, opened, Path(folder) / "runtime", reporter=console)
+        return invoke_locally(layer, handler, engine, client, console)
