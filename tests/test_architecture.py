@@ -32,9 +32,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "sources": (*GROUND, "recipe", "resolution"),
     "supply": (*GROUND, *STAGES, "sources"),
     "pipeline": (*GROUND, *STAGES, "inputs", "sources", "supply"),
+    "runtime_packages": (*GROUND, *STAGES, "sources", "pipeline"),
     # what people see
     "console": (*GROUND, *STAGES),
-    "cli": (*GROUND, *STAGES, "inputs", "sources", "pipeline", "console"),
+    "cli": (*GROUND, *STAGES, "inputs", "sources", "pipeline", "runtime_packages", "console"),
     "__init__": (*GROUND, *STAGES, "inputs", "sources", "pipeline"),
     "__main__": ("cli",),
 }
