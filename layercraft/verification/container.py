@@ -9,21 +9,14 @@ from layercraft.errors import BadWheelError, EngineError
 from layercraft.events import SILENT
 from layercraft.verification.container_engines import find_client
 from layercraft.verification.container_images import ensure_image, platform_of
-from layercraft.verification.container_lifetime import Blueprint, created, sweep
+from layercraft.verification.container_lifetime import sweep
+from layercraft.verification.container_probe import Place
 from layercraft.verification.deep import compare_modules, joined, original_layer, requested_modules
 from layercraft.verification.diagnosis import items_for, outcome_of
 from layercraft.verification.engines import Absent
 from layercraft.verification.error_causes import Surroundings
-from layercraft.verification.lambda_image import (
-    LAYER,
-    PYTHON,
-    TASK,
-    function_environment,
-    search_path,
-    site_folders,
-    start_error,
-)
-from layercraft.verification.probe_channel import Job, Result, ask_probe, new_token, program
+from layercraft.verification.lambda_image import LAYER, search_path, site_folders
+from layercraft.verification.probe_channel import Job
 from layercraft.verification.report import Finding, Outcome
 from layercraft.verification.sandbox import protect, sandbox
 
@@ -36,14 +29,11 @@ if TYPE_CHECKING:
     from layercraft.target import Target
     from layercraft.verification.checks import Checks
     from layercraft.verification.container_engines import Client
-    from layercraft.verification.container_lifetime import Container
     from layercraft.verification.deep import Ask
     from layercraft.verification.layer import LayerUnderTest
     from layercraft.verification.probe_channel import Answers, Item
     from layercraft.verification.sandbox import Sandbox
 
-_PROGRAMS = "/layercraft"
-_OVERRUN = 60.0  # seconds that all around the probe may take
 _MB = 1 << 20
 
 
@@ -131,12 +121,8 @@ class _Run:
         return compare_modules(names, asking(self.box.layer), before, around)
 
     def ask(self, items: tuple[Item, ...], layer: Path, label: str) -> tuple[Job, Answers]:
-        """Have the probe do some items in a container of their own, on the layer unpacked at `layer`.
-
-        Raises:
-            EngineError: the container does not start, or has another Python or machine than Lambda.
-        """
-        target, client = self.layer.target, self.engine.client
+        """Have the probe do some items in a container of their own, on the layer unpacked at `layer`."""
+        target = self.layer.target
         job = Job(
             items=items,
             path=search_path(target),
@@ -144,70 +130,8 @@ class _Run:
             timeout=self.checks.timeout,
             memory=self.checks.memory,
         )
-        token = new_token()
-        with created(client, self._blueprint(job, token, layer)) as container:
-            answers = ask_probe(
-                container.start,
-                job,
-                environment=client.environment,
-                token=token,
-                reporter=self.reporter,
-                label=label,
-            )
-            self._check(answers)
-            return job, _with_memory(answers, container)
-
-    def _blueprint(self, job: Job, token: str, layer: Path) -> Blueprint:
-        programs = self.box.folder / "programs"
-        programs.mkdir(exist_ok=True)
-        for folder in (programs, self.box.task):
-            folder.chmod(0o755)
-        (programs / "probe.py").write_bytes(program())
-        command = ["-I", "-B", f"{_PROGRAMS}/probe.py"]
-        if not self.engine.client.dialect.takes_stdin:
-            (programs / "job.json").write_bytes(job.encoded(token))
-            command.append(f"{_PROGRAMS}/job.json")
-        target = self.layer.target
-        return Blueprint(
-            image=self.engine.image,
-            platform=platform_of(target),
-            scratch=self.box.folder,
-            mounts={LAYER: layer, TASK: self.box.task, _PROGRAMS: programs},
-            # The probe ignores PYTHONPATH (-I); its children find it as those of a function do.
-            environment=function_environment(target, self.checks.memory) | {"PYTHONPATH": "/var/runtime"},
-            entrypoint=PYTHON,
-            command=tuple(command),
-            memory=self.checks.memory,
-            lifetime=job.deadline + _OVERRUN,
-        )
-
-    def _check(self, answers: Answers) -> None:
-        """See that the probe ran, and where it should.
-
-        Raises:
-            EngineError: it did not.
-        """
-        client, image, target = self.engine.client, self.engine.image, self.layer.target
-        if not answers.python:
-            raise start_error(client, image, target, answers.problem)
-        version = ".".join(answers.python.split(".")[:2])
-        if version != "{}.{}".format(*target.runtime.version):
-            raise EngineError(
-                f"the image {image} has Python {version}, and the layer is for {target.runtime.name}",
-                hint=f"try the layer there with --runtime {version}, or name another image with --image",
-            )
-        if answers.machine != target.machine:
-            raise EngineError(f"the image {image} is for {answers.machine}, and the layer for {target}")
-
-
-def _with_memory(answers: Answers, container: Container) -> Answers:
-    """Tell of an item in which even the probe died that memory ran out, when the engine says so."""
-    number = answers.unfinished
-    if number is None or not container.ran_out_of_memory():
-        return answers
-    results = list(answers.results)
-    results[number] = Result(stopped="memory")
-    return replace(answers, results=tuple(results))
+        place = Place(client=self.engine.client, image=self.engine.image, target=target, box=self.box)
+        return job, place.ask(job, layer=layer, reporter=self.reporter, label=label)
 
 
 def find_container(  # noqa: PLR0913 (where to look, and for what)

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from lambda_like.pyenv_root import find_python
+
 SUITES = {"3.11": "bookworm", "3.13": "trixie"}
 
 _PACKAGES = (
@@ -26,6 +28,7 @@ def build(version: str, root: Path) -> None:
     for folder in ("usr/share", "var/cache", "var/lib", "boot", "home", "media", "mnt", "srv"):
         shutil.rmtree(root / folder, ignore_errors=True)
     _move_python(version, root)
+    _compile(version, root)
 
 
 def mirror() -> str:
@@ -53,3 +56,12 @@ def _move_python(version: str, root: Path) -> None:
     (lang / "lib").mkdir()
     (root / f"usr/lib/python{version}").rename(lang / f"lib/python{version}")
     (lang / f"lib/python{version}/dist-packages").symlink_to("site-packages")
+
+
+def _compile(version: str, root: Path) -> None:
+    """Compile the standard library with a Python of this machine where there is one; emulation is slow."""
+    prefix = find_python(version)
+    if prefix:
+        compiler = [str(prefix / f"bin/python{version}"), "-m", "compileall", "-q"]
+        library = root / f"var/lang/lib/python{version}"
+        subprocess.run([*compiler, "-s", root, "-p", "/", library], check=False)

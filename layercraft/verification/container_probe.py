@@ -1,0 +1,107 @@
+"""The probe inside of a container made of Lambda's image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from layercraft.errors import EngineError
+from layercraft.verification.container_images import platform_of
+from layercraft.verification.container_lifetime import Blueprint, created
+from layercraft.verification.lambda_image import LAYER, PYTHON, TASK, function_environment, start_error
+from layercraft.verification.probe_channel import Result, ask_probe, new_token, program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from layercraft.events import Reporter
+    from layercraft.target import Target
+    from layercraft.verification.container_engines import Client
+    from layercraft.verification.container_lifetime import Container
+    from layercraft.verification.probe_channel import Answers, Job
+    from layercraft.verification.sandbox import Sandbox
+
+_PROGRAMS = "/layercraft"
+_OVERRUN = 60.0  # seconds that all around the probe may take
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where probes run: who makes the containers, of which image, with which unpacked layer."""
+
+    client: Client
+    image: str
+    target: Target
+    box: Sandbox
+
+    def ask(self, job: Job, *, layer: Path | None = None, reporter: Reporter, label: str) -> Answers:
+        """Have a probe do a job in a new container, whose memory is limited to that of the job.
+
+        `layer` is another unpacked layer in the place of the sandbox's own.
+
+        Raises:
+            EngineError: the container does not start, or has another Python or machine than Lambda.
+        """
+        token = new_token()
+        with created(self.client, self._blueprint(job, token, layer or self.box.layer)) as container:
+            try:
+                answers = ask_probe(
+                    container.start,
+                    job,
+                    environment=self.client.environment,
+                    token=token,
+                    reporter=reporter,
+                    label=label,
+                )
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                raise EngineError(f"{self.client.name} cannot be started: {reason}") from error
+            self._check(answers)
+            return _with_memory(answers, container)
+
+    def _blueprint(self, job: Job, token: str, layer: Path) -> Blueprint:
+        programs = self.box.folder / "programs"
+        programs.mkdir(exist_ok=True)
+        for folder in (programs, self.box.task):
+            folder.chmod(0o755)
+        (programs / "probe.py").write_bytes(program())
+        command = ["-I", "-B", f"{_PROGRAMS}/probe.py"]
+        if not self.client.dialect.takes_stdin:
+            (programs / "job.json").write_bytes(job.encoded(token))
+            command.append(f"{_PROGRAMS}/job.json")
+        return Blueprint(
+            image=self.image,
+            platform=platform_of(self.target),
+            scratch=self.box.folder,
+            mounts={LAYER: layer, TASK: self.box.task, _PROGRAMS: programs},
+            # The probe ignores PYTHONPATH (-I); its children find it as those of a function do.
+            environment=function_environment(self.target, job.memory) | {"PYTHONPATH": "/var/runtime"},
+            entrypoint=PYTHON,
+            command=tuple(command),
+            memory=job.memory,
+            lifetime=job.deadline + _OVERRUN,
+        )
+
+    def _check(self, answers: Answers) -> None:
+        """See that the probe ran, and where it should."""
+        image, target = self.image, self.target
+        if not answers.python:
+            raise start_error(self.client, image, target, answers.problem)
+        version = ".".join(answers.python.split(".")[:2])
+        if version != "{}.{}".format(*target.runtime.version):
+            raise EngineError(
+                f"the image {image} has Python {version}, and the layer is for {target.runtime.name}",
+                hint=f"try the layer there with --runtime {version}, or name another image with --image",
+            )
+        if answers.machine != target.machine:
+            raise EngineError(f"the image {image} is for {answers.machine}, and the layer for {target}")
+
+
+def _with_memory(answers: Answers, container: Container) -> Answers:
+    """Tell of an item in which even the probe died that memory ran out, when the engine says so."""
+    number = answers.unfinished
+    if number is None or not container.ran_out_of_memory():
+        return answers
+    results = list(answers.results)
+    results[number] = Result(stopped="memory")
+    return replace(answers, results=tuple(results))
