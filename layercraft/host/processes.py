@@ -30,6 +30,7 @@ SCRATCH = "layercraft-verify-"
 
 _PIECE = 1 << 16
 _LAST = 1 << 16  # bytes that are kept of what a process writes on stderr
+_GLANCE = 0.05  # seconds between two looks at a process whose pipe is open
 _FAREWELL = 2.0  # seconds in which the pipes of an ended process must run dry
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 _LOCK = ".lock"
@@ -112,13 +113,14 @@ def _attended(
 ) -> Ended:
     out = _Reader(process.stdout, heard, most=most_output)
     err = _Reader(process.stderr, lambda _: None, last=_LAST)
-    out.done.wait(max(0.0, end - time.monotonic()))
+    while not out.done.wait(_GLANCE) and process.poll() is None and time.monotonic() < end:
+        pass  # a child of its own may hold the pipe open when it has ended
     timed_out = False
     try:
         process.wait(0 if out.flooded else max(0.0, end - time.monotonic()))
     except subprocess.TimeoutExpired:
         timed_out = not out.flooded
-        kill_group(process)
+    kill_group(process)
     for reader in (out, err):
         reader.done.wait(_FAREWELL)
     return Ended(
@@ -191,8 +193,8 @@ class Deferral:
     @contextmanager
     def lifted(self) -> Generator[None]:
         """Let signals through inside of the block."""
-        self.release()
         try:
+            self.release()
             yield
         finally:
             self.hold()

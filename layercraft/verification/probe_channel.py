@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
 from types import MappingProxyType
@@ -27,7 +28,7 @@ MODULES_TIMES = 10
 _BEGINNING = 30.0  # seconds until the probe runs
 _END = 15.0  # seconds by which the probe may overrun its own deadline, before it is killed
 _LINE = 1 << 20  # bytes of one answer at most
-_PASSED_ANSWER = 32 << 20  # bytes of all answers to "modules"
+_NOISE = 4096  # bytes that are kept of what bears no token
 
 Item = Mapping[str, Any]
 """One thing to do; see the text of `probe.py`."""
@@ -157,7 +158,7 @@ def ask_probe(  # noqa: PLR0913 (how a process is started)
         OSError: the command cannot be started.
     """
     token = token or new_token()
-    most = _LINE * len(job.items) + _LINE + _PASSED_ANSWER
+    most = _LINE * (len(job.items) + 1)
     with reporter.progress(label, len(job.items), "items") as progress:
         listener = _Listener(token, progress.advance)
         try:
@@ -212,7 +213,7 @@ class _Listener:
             if message and message.pop("token", None) == self._token:
                 self._take(message)
             else:
-                self.noise = (self.noise + line + b"\n")[-_LINE:]
+                self.noise = (self.noise + line[-_NOISE:] + b"\n")[-_NOISE:]
 
     def _take(self, message: dict[str, Any]) -> None:
         number = message.get("item")
@@ -230,11 +231,12 @@ class _Listener:
 
 
 def _message(line: bytes) -> dict[str, Any] | None:
-    try:
-        message = json.loads(line)
-    except ValueError:
+    if not line.startswith(b"{"):
         return None
-    return message if isinstance(message, dict) else None
+    with suppress(ValueError):
+        message: dict[str, Any] = json.loads(line)
+        return message
+    return None
 
 
 def _last_words(output: bytes) -> str:
