@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from layercraft.errors import EngineError
 from layercraft.host.processes import deferred_signals
-from layercraft.verification.container_engines import LABEL
+from layercraft.verification.container_engines import LABEL, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -162,7 +162,14 @@ def _create(client: Client, name: str, blueprint: Blueprint) -> None:
         *(f"--env={key}={value}" for key, value in blueprint.environment.items()),
         *((f"--entrypoint={blueprint.entrypoint}",) if blueprint.entrypoint else ()),
     ]
-    client.must("create", *options, blueprint.image, *blueprint.command)
+    ended = client("create", *options, blueprint.image, *blueprint.command)
+    if ended.code:
+        line = last_line(ended)
+        unseen = any(str(source) in line for source in blueprint.mounts.values())
+        raise EngineError(
+            f"{client.name} create failed: {line}",
+            hint="does the engine see that folder? Point TMPDIR to one that it shares" if unseen else None,
+        )
 
 
 def _mount(source: Path, target: str) -> str:

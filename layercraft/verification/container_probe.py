@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from layercraft.errors import EngineError
 from layercraft.verification.container_images import platform_of
-from layercraft.verification.container_lifetime import Blueprint, created
+from layercraft.verification.container_lifetime import TMP_BYTES, Blueprint, created
 from layercraft.verification.lambda_image import LAYER, PYTHON, TASK, function_environment, start_error
 from layercraft.verification.probe_channel import Result, ask_probe, new_token, program
 
@@ -35,9 +35,11 @@ class Place:
     box: Sandbox
 
     def ask(self, job: Job, *, layer: Path | None = None, reporter: Reporter, label: str) -> Answers:
-        """Have a probe do a job in a new container, whose memory is limited to that of the job.
+        """Have a probe do a job in a new container.
 
-        `layer` is another unpacked layer in the place of the sandbox's own.
+        The probe sees to it that an item takes no more than the job's memory; the engine's own limit
+        is higher by what fits into /tmp, which takes memory here and none in Lambda. `layer` is
+        another unpacked layer in the place of the sandbox's own.
 
         Raises:
             EngineError: the container does not start, or has another Python or machine than Lambda.
@@ -78,7 +80,7 @@ class Place:
             environment=function_environment(self.target, job.memory) | {"PYTHONPATH": "/var/runtime"},
             entrypoint=PYTHON,
             command=tuple(command),
-            memory=job.memory,
+            memory=job.memory + TMP_BYTES,
             lifetime=job.deadline + _OVERRUN,
         )
 
