@@ -272,9 +272,9 @@ def _new_symbols(error: Error, around: Surroundings) -> Cause | None:
 def _loaded_file(error: Error, around: Surroundings) -> str:
     """Give the file that the loader complains about, as a path in the layer where it is one."""
     text = str(error.get("text", ""))
-    paths = re.findall(r"\S+\.so[\d.]*", text)
-    inside = [around.inside(path.strip("()")) for path in paths]
-    return next(filter(None, inside), str(error.get("path") or "a library"))
+    paths = [path.strip("(),:") for path in re.findall(r"\S+\.so\S*", text)]
+    inside = [around.inside(path) for path in paths]
+    return next(filter(None, inside), paths[-1] if paths else "a library")
 
 
 def _bad_library(error: Error, around: Surroundings) -> Cause | None:
