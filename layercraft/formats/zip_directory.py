@@ -34,6 +34,7 @@ IN_ZIP64 = 0xFFFFFFFF
 LOCAL_SIZE = 30
 """Bytes of a local header before its name (4.3.7)."""
 
+_SIGNATURE = b"PK\x01\x02"
 _CENTRAL = struct.Struct("<4s4x2H4x3I4H2x2I")  # 4.3.12
 _END = struct.Struct("<4s4H2IH")  # 4.3.16
 _TAIL = 1 << 16  # bytes read first: the end record, any sane comment, and often the whole directory
@@ -72,16 +73,39 @@ def read_directory(read_at: ReadAt, length: int, *, archive: str) -> Directory:
     Raises:
         BadWheelError: what `read_members` raises, as far as the directory shows it.
     """
+    data, offset, count = _read_lines(read_at, length, archive)
+    listed = tuple(_read_listed(data, count, archive))
+    _refuse_collisions(listed, offset, archive)
+    return Directory(listed=listed, offset=offset)
+
+
+def search_directory(read_at: ReadAt, length: int, ending: bytes, *, archive: str) -> Iterator[Listed]:
+    """Give the members whose names end so, without looking at the thousands of others.
+
+    For reading one small file of a zip that is checked as a whole before anything else is taken.
+
+    Raises:
+        BadWheelError: what `read_directory` raises, as far as these lines show it.
+    """
+    data, _, _ = _read_lines(read_at, length, archive)
+    found = data.find(ending)
+    while found >= 0:
+        start = data.rfind(_SIGNATURE, 0, found)
+        if start >= 0:
+            line, _ = _read_line(data, start, archive)
+            if start + _CENTRAL.size + len(line.raw_name) == found + len(ending):
+                yield line
+        found = data.find(ending, found + 1)
+
+
+def _read_lines(read_at: ReadAt, length: int, archive: str) -> tuple[bytes, int, int]:
+    """Give the bytes of the central directory, where it begins, and the number of its lines."""
     tail_offset = max(0, length - _TAIL)
     tail = read_exactly(read_at, tail_offset, length - tail_offset, archive)
     offset, size, count = _read_end(tail, length, archive)
     if offset >= tail_offset:
-        data = tail[offset - tail_offset :][:size]
-    else:
-        data = read_exactly(read_at, offset, size, archive)
-    listed = tuple(_read_listed(data, count, archive))
-    _refuse_collisions(listed, offset, archive)
-    return Directory(listed=listed, offset=offset)
+        return tail[offset - tail_offset :][:size], offset, count
+    return read_exactly(read_at, offset, size, archive), offset, count
 
 
 def read_exactly(read_at: ReadAt, offset: int, size: int, archive: str) -> bytes:
@@ -123,35 +147,43 @@ def _read_listed(data: bytes, count: int, archive: str) -> Iterator[Listed]:
     """Give the `count` lines of the central directory, which must fill `data`."""
     position = 0
     for _ in range(count):
-        start = position + _CENTRAL.size
-        if start > len(data):
+        if position + _CENTRAL.size > len(data):
             raise BadWheelError(f"{archive}: its central directory has fewer than {count} lines")
-        (
-            signature,
-            flags,
-            method,
-            crc,
-            packed_size,
-            size,
-            name_size,
-            extra,
-            comment,
-            disk,
-            attributes,
-            offset,
-        ) = _CENTRAL.unpack_from(data, position)
-        position = start + name_size + extra + comment
-        if signature != b"PK\x01\x02" or position > len(data):
-            raise BadWheelError(f"{archive}: its central directory is broken")
-        raw_name = data[start : start + name_size]
-        name = _decoded(raw_name, flags, archive)
-        mode = attributes >> 16
-        listed = Listed(name, raw_name, method, flags, crc, packed_size, size, offset, mode & 0o7777)
-        _refuse_kind(listed, disk, stat.S_IFMT(mode), archive)
-        _refuse_sizes(listed, archive)
+        listed, position = _read_line(data, position, archive)
         yield listed
     if position != len(data):
         raise BadWheelError(f"{archive}: its central directory has more than {count} lines")
+
+
+def _read_line(data: bytes, position: int, archive: str) -> tuple[Listed, int]:
+    """Give the line at `position`, and where the next one begins."""
+    start = position + _CENTRAL.size
+    if start > len(data):
+        raise BadWheelError(f"{archive}: its central directory is broken")
+    (
+        signature,
+        flags,
+        method,
+        crc,
+        packed_size,
+        size,
+        name_size,
+        extra,
+        comment,
+        disk,
+        attributes,
+        offset,
+    ) = _CENTRAL.unpack_from(data, position)
+    end = start + name_size + extra + comment
+    if signature != _SIGNATURE or end > len(data):
+        raise BadWheelError(f"{archive}: its central directory is broken")
+    raw_name = data[start : start + name_size]
+    name = _decoded(raw_name, flags, archive)
+    mode = attributes >> 16
+    listed = Listed(name, raw_name, method, flags, crc, packed_size, size, offset, mode & 0o7777)
+    _refuse_kind(listed, disk, stat.S_IFMT(mode), archive)
+    _refuse_sizes(listed, archive)
+    return listed, end
 
 
 def _decoded(raw_name: bytes, flags: int, archive: str) -> str:

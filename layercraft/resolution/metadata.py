@@ -18,7 +18,8 @@ from packaging.version import InvalidVersion, Version
 
 from layercraft.errors import BadWheelError, HashMismatchError, IndexUnreachableError
 from layercraft.formats.core_metadata import CoreMetadata, parse_core_metadata
-from layercraft.formats.zip_records import locate, read_data, read_directory
+from layercraft.formats.zip_directory import search_directory
+from layercraft.formats.zip_records import locate, read_data
 from layercraft.resolution.index import Hashes
 
 if TYPE_CHECKING:
@@ -167,11 +168,10 @@ def metadata_member(read_at: ReadAt, length: int, filename: str) -> bytes:
     Raises:
         BadWheelError: the bytes are no zip, or hold no METADATA for this file name.
     """
-    directory = read_directory(read_at, length, archive=filename)
     name, version = filename.split("-")[:2]
-    for listed in directory.listed:
+    for listed in search_directory(read_at, length, b".dist-info/METADATA", archive=filename):
         folder, _, base = listed.name.partition("/")
-        if base == "METADATA" and folder.endswith(".dist-info") and _is_of(folder, name):
+        if base == "METADATA" and _is_of(folder, name):
             return read_data(read_at, locate(read_at, listed, archive=filename), archive=filename)
     raise BadWheelError(f"{filename}: no METADATA for {name} {version} inside")
 
