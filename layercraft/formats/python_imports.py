@@ -24,6 +24,9 @@ _MENTION = re.compile(
     (?: \((?:[^)\#]++ | \#[^\n]*+)*+ | (?:[^\\\n]++ | \\\r?\n | \\)*+ )""",
     re.VERBOSE,
 )
+_FROM_TEXT = re.compile(rb"\bfrom\s+([.\w]+)[\s\\]*import")
+_IMPORT_TEXT = re.compile(rb"\bimport\b(.*)", re.DOTALL)
+_DOTTED = re.compile(rb"[\w.]+")
 _OPENERS = ("if", "for", "while", "try")
 _WORD = re.compile(r"\w+")
 _SUPPRESS = re.compile(r"\bsuppress\s*\((.*)\)", re.DOTALL)
@@ -84,6 +87,20 @@ def mentions(source: bytes) -> Iterator[bytes]:
         while source.endswith((b"\\\n", b"\\\r\n"), 0, begin):
             begin = source.rfind(b"\n", 0, begin - 1) + 1
         yield source[begin : match.end()]
+
+
+def mentioned_modules(mention: bytes) -> Iterator[str]:
+    """Give the modules that a text of `mentions` may import, with their leading dots.
+
+    The first is the one that is imported from; what is imported from it may be modules or not.
+    """
+    if match := _FROM_TEXT.search(mention):
+        module = match[1].decode()
+        yield module
+        dot = "" if module.endswith(".") else "."
+        yield from (f"{module}{dot}{word.decode()}" for word in _DOTTED.findall(mention, match.end()))
+    elif match := _IMPORT_TEXT.search(mention):
+        yield from (word.decode() for word in _DOTTED.findall(match[1]))
 
 
 def resolve(module: str, package: str) -> str | None:

@@ -81,7 +81,7 @@ def _wrong_machine(
             engine=STATIC,
             kind="wrong-machine",
             subject=path,
-            cause=f"it is for {machine}, and {target} is {target.machine}",
+            cause=f"it is for {machine}, and the layer is for {target.machine}",
             remedy=f"build the layer for {target.architecture} (-a {target.architecture})",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ _OTHER_STANDARD = """
 _STANDARD = sys.stdlib_module_names.union(_OTHER_STANDARD.split())
 # Import names of what the runtime brings, where they differ from the distribution's.
 _RUNTIME_MODULES = {"python-dateutil": "dateutil", "snapshot-restore-py": "snapshot_restore_py"}
+_FOREIGN = re.compile(r"\.cpython-[\w-]+\.so$")  # PEP 3149
 _SCRIPTS = "python/bin/"
 
 
@@ -26,6 +28,11 @@ class Named(NamedTuple):
 
     module: str
     is_package: bool
+
+    @property
+    def package(self) -> str:
+        """The package that its relative imports start from."""
+        return self.module if self.is_package else self.module.rpartition(".")[0]
 
 
 class Importable:
@@ -42,7 +49,10 @@ class Importable:
         self.extension_suffixes = (f".{abi}-{target.machine}-linux-gnu.so", ".abi3.so", ".so")
         self._suffixes = (".py", *self.extension_suffixes, ".pyc")
         self._files = frozenset(files)
-        self._folders = frozenset(folders) | _folders(self._files)
+        filled = _folders(self._files)
+        self._emptied = frozenset(folders) - filled
+        self._folders = self._emptied | filled
+        self._foreign = {path.partition(".")[0] for path in self._files if _FOREIGN.search(path)}
         self._provided = _STANDARD | {_RUNTIME_MODULES.get(name, name) for name in target.runtime.packages}
 
     def file(self, module: str) -> str | None:
@@ -56,6 +66,16 @@ class Importable:
                         return path
         return None
 
+    def is_emptied(self, module: str) -> bool:
+        """Tell whether a folder of this name is in the zip with no file in it: someone took them."""
+        base = module.replace(".", "/")
+        return any(f"{root}{base}" in self._emptied for root in self.roots)
+
+    def has_foreign(self, module: str) -> bool:
+        """Tell whether only an extension module for another Python bears this name."""
+        base = module.replace(".", "/")
+        return any(f"{root}{base}" in self._foreign for root in self.roots)
+
     def is_namespace(self, module: str) -> bool:
         """Tell whether a module is only a folder (PEP 420): importing it works, and gives nothing."""
         base = module.replace(".", "/")
@@ -68,6 +88,10 @@ class Importable:
     def provided(self, module: str) -> bool:
         """Tell whether the standard library or Lambda's runtime has the top of a dotted name."""
         return module.partition(".")[0] in self._provided
+
+    def knows(self, module: str) -> bool:
+        """Tell whether the top of a dotted name is in the layer or provided."""
+        return self.exists(module.partition(".")[0]) or self.provided(module)
 
     def named(self, path: str) -> Named | None:
         """Give the module that the file at a path is or was; None when it is none."""

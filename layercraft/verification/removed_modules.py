@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 _WORDS = re.compile(rb"\w+")
 _NAMES = re.compile(r"\w+")
 _TEST = re.compile(r"(?:test|conftest)")
-# What lazy_loader's users write at the top of a package; it reads the stub beside the module.
-_STUB = re.compile(rb"^[^\s#][^\n]*\battach_stub\(\s*__name__\s*,\s*__file__", re.MULTILINE)
 _MAKES_NAMES = ("globals", "setattr", "exec")
 _FEW = 8  # words that are faster looked for one by one
 
@@ -47,7 +45,7 @@ class RemovedModules:
         self._gone: dict[str, str] = {}
         for path in removed:
             named = importable.named(path)
-            if named and importable.file(named.module) is None:
+            if named and importable.file(named.module) is None and not importable.has_foreign(named.module):
                 self._gone.setdefault(named.module, path)
         self._outermost = frozenset(map(self._below_a_package, self._gone))
         self._words = frozenset(module.rpartition(".")[2].encode() for module in self._outermost)
@@ -93,9 +91,7 @@ class RemovedModules:
 
     def _lacked_before(self, each: Import) -> bool:
         """Tell whether what an import begins with was never in the layer: pytest in a conftest.py."""
-        top = each.module.partition(".")[0]
-        known = self._importable.exists(top) or self._importable.provided(top)
-        return not known and top not in self._gone
+        return not self._importable.knows(each.module) and each.module.partition(".")[0] not in self._gone
 
     def _missing(self, each: Import) -> Iterator[tuple[str, str]]:
         """Give the modules that this import does not find any more, each with the file that is gone."""
@@ -150,7 +146,7 @@ class RemovedModules:
     def _failed_before(self, removed: str, seen: set[str]) -> bool | None:
         """Tell whether a removed module could not be imported anyway; None when it is only likely."""
         seen.add(removed)
-        source = self._source_of(removed)
+        source = self._source_of(removed) if removed.endswith(".py") else None
         if source is None:
             return None if _TEST.match(removed.rpartition("/")[2]) else False
         for each in self._sources.imports_of(removed, source):
@@ -164,15 +160,19 @@ class RemovedModules:
         return False
 
     def _stubs(self) -> Iterator[Finding]:
-        for path in self._removed:
-            module = path.removesuffix("i")
-            if path.endswith(".pyi") and _STUB.search(self._sources.read(module)):
-                yield Finding(
-                    engine=STATIC,
-                    kind="removed-file",
-                    subject=module,
-                    cause=f"it reads {path} when it is imported (attach_stub of lazy_loader), "
-                    "and that is not in the layer",
-                    remedy=f"keep {path.removeprefix('python/')}",
-                    blame=self._removed[path],
-                )
+        for path, blame in self._removed.items():
+            if path.endswith(".pyi") and self._sources.reads_stub(path[:-1]):
+                yield missing_stub(path[:-1], blame)
+
+
+def missing_stub(path: str, blame: str | None) -> Finding:
+    """Give the finding for a module whose type stub is gone although it reads it."""
+    package = path.removeprefix("python/").partition("/")[0]
+    return Finding(
+        engine=STATIC,
+        kind="removed-file",
+        subject=path,
+        cause="it reads its type stub when it is imported (attach_stub of lazy_loader), and that is gone",
+        remedy=f"keep the .pyi files of {package}",
+        blame=blame,
+    )

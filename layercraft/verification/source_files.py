@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,14 @@ from layercraft.formats.python_imports import Import, When, mentions, read_impor
 from layercraft.formats.python_source import UnreadableSourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from layercraft.target import Target
     from layercraft.verification.importable import Importable
     from layercraft.verification.zip_contents import ZipContents
 
+# What users of lazy_loader write at the top of a package.
+_READS_STUB = re.compile(rb"^[^\s#][^\n]*\battach_stub\(\s*__name__\s*,\s*__file__", re.MULTILINE)
 _LARGEST = 32 << 20  # bytes; a larger module is data
 
 
@@ -28,10 +31,24 @@ class SourceFiles:
         self._version = target.runtime.version
         self.unreadable: dict[str, str] = {}
 
+    @property
+    def files(self) -> Collection[str]:
+        """The paths of all files of the layer, sources or not."""
+        return self._contents.listed.keys()
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all modules that are sources."""
+        return tuple(path for path in self._contents.listed if self._is_module(path))
+
     @cached_property
     def all(self) -> Mapping[str, bytes]:
         """The bytes of every module that is a source, by its path."""
-        return {path: self.read(path) for path in self._contents.listed if self._is_module(path)}
+        return {path: self.read(path) for path in self.paths}
+
+    def reads_stub(self, path: str) -> bool:
+        """Tell whether a module reads the type stub beside it when it is imported, for lazy_loader."""
+        return _READS_STUB.search(self.read(path)) is not None
 
     def read(self, path: str) -> bytes:
         """Give the bytes of one file; none for one that is not there or cannot be inflated."""
@@ -50,13 +67,12 @@ class SourceFiles:
         named = self._importable.named(path)
         if named is None:
             return ()
-        package = named.module if named.is_package else named.module.rpartition(".")[0]
         try:
             found = read_imports(source, self._version)
         except UnreadableSourceError as error:
             self.unreadable[path] = f"no Python that can be read: {error}"
             return ()
-        absolute = ((each, resolve(each.module, package)) for each in found)
+        absolute = ((each, resolve(each.module, named.package)) for each in found)
         return tuple(Import(each.line, module, each.names, each.when) for each, module in absolute if module)
 
     def importers(self, module: str) -> Iterator[tuple[str, When]]:

@@ -6,6 +6,7 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from layercraft.verification.absent_modules import AbsentModules
 from layercraft.verification.compiled_checks import check_compiled
 from layercraft.verification.compiled_files import read_compiled
 from layercraft.verification.importable import Importable
@@ -67,7 +68,10 @@ class _Reading:
     def check(self) -> Iterator[Finding | Unchecked]:
         """Run all checks."""
         layer, contents, target = self._layer, self._contents, self._layer.target
-        yield from check_layout(contents, target)
+        for finding in check_layout(contents, target):
+            yield finding
+            if finding.kind == "wrong-layout":
+                return  # nothing in it is where anybody looks, and all else would say so again
         yield from check_compiled(self._compiled, contents.listed, self._importable, self._installed, target)
         libraries = Libraries(self._compiled.files, target)
         yield from libraries.versions()
@@ -76,6 +80,14 @@ class _Reading:
         )
         once = RemovedSources(layer, self._cache)
         yield from RemovedModules(self._removed, self._importable, self._sources, once.read).check()
+        if not layer.record:
+            recorded = frozenset().union(*(each.recorded or () for each in self._installed))
+            yield from AbsentModules(recorded, self._importable, self._sources).check()
+            if not self._installed and not layer.distributions:
+                why = (
+                    "neither a build record, a lock nor a .dist-info tells which distributions it should have"
+                )
+                yield Unchecked(subject=contents.path.name, why=why)
         yield from check_metadata(layer, self._installed)
         yield from check_sdk(layer, self._importable)
         for path, why in self._sources.unreadable.items():
@@ -104,12 +116,18 @@ def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Tell findings of one cause in one distribution once, with the number of the others."""
     groups: dict[tuple[str | None, ...], list[Finding]] = {}
     for each in findings:
-        owner = "/".join(each.subject.split("/")[:2]) if "/" in each.subject else ""
+        per_owner = "/" in each.subject and each.kind != "bad-mode"
+        owner = "/".join(each.subject.split("/")[:2]) if per_owner else ""
         groups.setdefault((each.kind, each.cause, each.remedy, each.blame, owner), []).append(each)
     for first, *others in groups.values():
         if others:
-            names = ", ".join(posixpath.basename(each.subject) for each in others[:_FEW])
+            names = ", ".join(_short(each.subject) for each in others[:_FEW])
             more = f" and {len(others) - _FEW} more" if len(others) > _FEW else ""
             yield replace(first, cause=f"{first.cause}; the same goes for {names}{more}")
         else:
             yield first
+
+
+def _short(subject: str) -> str:
+    folder, base = posixpath.split(subject)
+    return f"{posixpath.basename(folder)}/{base}" if base == "__init__.py" else base
