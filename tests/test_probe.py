@@ -93,6 +93,7 @@ ENDINGS: dict[str, tuple[str, dict[str, object]]] = {
         "import json, os\njson.dumps = os.write = os.getpid = None",
         {"succeeded": True},
     ),
+    "cannot_leave": ("import os\nos._exit = print\nraise ImportError", {"code": 0, "verdict.ok": False}),
     "replaces_itself": ("import sys\nsys.modules[__name__] = object()", {"code": 0, "succeeded": True}),
     "breaks_stdout": ("import sys\nsys.stdout = None", {"code": 0, "succeeded": True}),
     "raises_oddly": (ODD, {"code": 0, "verdict.ok": False}),

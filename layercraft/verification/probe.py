@@ -48,6 +48,7 @@ LONGEST_TEXT = 4000  # characters of an error's message
 MOST_FRAMES, MOST_CAUSES = 8, 6
 TICK = 0.05  # seconds between two looks at time and memory
 LAST_WORDS = 0.5  # seconds for a child that is out of time to say where it is
+LEAVE = os._exit  # the layer may put something else in its place
 PIPE_GONE = 113  # exit code of a child that found its verdict's pipe closed
 
 # Modules that some builds of Python lack, for versions that have no sys.stdlib_module_names.
@@ -331,7 +332,10 @@ def _be_child(item: Message, job: Message, token: str, told: int, said: int) -> 
     except BaseException:  # noqa: BLE001 (nothing may leave the child but its exit code)
         traceback.print_exc()
     finally:
-        os._exit(code)
+        try:
+            _flush()
+        finally:
+            LEAVE(code)
 
 
 def _lay_path(path: list[str], sites: list[str]) -> None:
@@ -347,7 +351,7 @@ def _lay_path(path: list[str], sites: list[str]) -> None:
 
 def _teller(pipe: int, token: str) -> Tell:
     """Give what writes a message into the verdict's pipe, and needs nothing that the layer may replace."""
-    write, status, process, encode, leave = os.write, os.fstat, os.getpid, json.dumps, os._exit
+    write, status, process, encode, leave = os.write, os.fstat, os.getpid, json.dumps, LEAVE
     own = status(pipe)
 
     def tell(**message: object) -> None:
@@ -376,7 +380,6 @@ def _import(item: Message, tell: Tell) -> None:
     seconds = clock() - started
     peak = max(0, (usage(resource.RUSAGE_SELF).ru_maxrss << 10) - before)
     tell(ok=True, seconds=seconds, peak=peak, namespace=_is_namespace(module))
-    _flush()
 
 
 def _is_namespace(module: Any) -> bool:  # noqa: ANN401 (modules put all sorts of objects in their place)
@@ -405,7 +408,6 @@ def _script(item: Message, tell: Tell) -> None:
         tell(ok=False, errors=_errors(error))
         return
     tell(ok=True, seconds=clock() - started)
-    _flush()
 
 
 def _versions(item: Message, tell: Tell) -> None:
@@ -476,7 +478,7 @@ def _be_runtime(item: Message, address: str) -> NoReturn:
     except BaseException:  # noqa: BLE001 (what it is, is printed, and the exit code tells the rest)
         traceback.print_exc()
     finally:
-        os._exit(code)
+        LEAVE(code)
 
 
 def _emulator(item: Message, tell: Tell) -> None:
@@ -514,7 +516,7 @@ def _grow(branches: Message, package: str, tell: Tell) -> None:
             _grow(inner, name + ".", tell)
             code = 0
         finally:
-            os._exit(code)
+            LEAVE(code)
 
 
 def _passed(messages: list[Message]) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -212,16 +212,20 @@ def lambda_environment(target: Target, layer: Path, libraries: str = "") -> dict
 
 
 def protect(folder: Path) -> None:
-    """Take write permission from a folder and all folders in it; as root give all to nobody.
+    """Take write permission from a folder and all folders in it; give all to nobody where root can.
 
     Files have lost theirs when they were written.
     """
-    gives_away = sys.platform != "win32" and os.geteuid() == 0
     for path, _, names in os.walk(folder, topdown=False):
-        if gives_away and sys.platform != "win32":
-            for name in (*names, ""):
-                os.chown(os.path.join(path, name), NOBODY, NOBODY)  # noqa: PTH118 (thousands of them)
-        os.chmod(path, 0o555)  # noqa: PTH101, S103 (as above; and nobody may write)
+        os.chmod(path, 0o555)  # noqa: PTH101, S103 (thousands of paths; and nobody may write)
+        for name in (*names, ""):
+            _give_away(os.path.join(path, name))  # noqa: PTH118 (as above)
+
+
+def _give_away(path: str) -> None:
+    if sys.platform != "win32" and os.geteuid() == 0:
+        with suppress(OSError):  # the root of a container may know no other user
+            os.chown(path, NOBODY, NOBODY)
 
 
 def _refuse_unsafe(names: Iterable[str], path: Path) -> None:
