@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from layercraft.verification.container import ContainerEngine
     from layercraft.verification.handler import Handler, Invocation
     from layercraft.verification.layer import LayerUnderTest
-    from layercraft.verification.probe_channel import Item
+    from layercraft.verification.probe_channel import Answers, Item
+    from layercraft.verification.report import Finding
 
 OVERHEAD = 32 << 20
 """Bytes of memory that the emulator and the probe take, which no function pays for."""
@@ -64,12 +65,18 @@ def invoke_in_container(
     )
     invocation = invocation_of(handler, job, answers, around)
     invocation = replace(invocation, logs=_EMULATOR_LINE.sub("", invocation.logs))
-    result = answers.results[0]
-    if invocation.finding and result and result.verdict and result.verdict.get("starved"):
+    if invocation.finding and _starved(invocation.finding, answers):
         text = f"it takes more than {handler.memory >> 20} MB of memory"
         finding = replace(invocation.finding, kind="out-of-memory", cause=text)
         return replace(invocation, finding=finding)
     return invocation
+
+
+def _starved(finding: Finding, answers: Answers) -> bool:
+    """Tell whether memory ran out: the probe ended it for that, or the kernel one of its processes."""
+    result = answers.results[0]
+    verdict = (result and result.verdict) or {}
+    return finding.kind == "out-of-memory" or bool(verdict.get("starved"))
 
 
 def copy_function(source: Path, target: Path) -> None:
