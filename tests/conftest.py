@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command_line import CommandLine
+from hypothesis import settings
 from local_index import LocalIndex
 from world import wheels
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest_plugins = ("engine_fixtures",)
+
+settings.register_profile("thorough", max_examples=500, deadline=None)
 
 
 @pytest.fixture
