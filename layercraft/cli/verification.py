@@ -205,14 +205,16 @@ def _invoked(
     layer: LayerUnderTest, wishes: Wishes, engine: Engine | None, opened: Sources, console: Console
 ) -> Invocation:
     from layercraft.runtime_packages import lay_out_runtime_packages
+    from layercraft.verification.container import ContainerEngine
+    from layercraft.verification.container_handler import invoke_in_container
     from layercraft.verification.handler import Handler, invoke_locally
     from layercraft.verification.local_engine import LocalEngine
 
     handler = Handler.parse(wishes.handler or "", wishes.event, timeout=wishes.timeout, memory=wishes.memory)
+    if isinstance(engine, ContainerEngine):
+        return invoke_in_container(layer, handler, engine, console)
     if not isinstance(engine, LocalEngine):
-        raise UsageError(
-            "--handler needs an engine that runs code on this machine", hint="take --engine native"
-        )
+        raise UsageError("--handler needs an engine that runs code", hint="take --engine container or native")
     with TemporaryDirectory(prefix="layercraft-") as folder:
         client = lay_out_runtime_packages(layer.target, opened, Path(folder) / "runtime", reporter=console)
         return invoke_locally(layer, handler, engine, client, console)
