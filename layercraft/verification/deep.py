@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -15,6 +15,7 @@ from layercraft.formats.record_file import read_record
 from layercraft.layer.tree import Tree
 from layercraft.layer.unpacked import write_files
 from layercraft.verification.diagnosis import diagnosed
+from layercraft.verification.error_causes import Cause
 from layercraft.verification.report import Finding, Outcome, Unchecked
 from layercraft.verification.zip_contents import open_zip
 from layercraft.wheels.inspection import inspect_all
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from layercraft.host.cache import Cache
-    from layercraft.verification.error_causes import Cause, Surroundings
+    from layercraft.verification.error_causes import Surroundings
     from layercraft.verification.layer import LayerUnderTest
     from layercraft.verification.probe_channel import Answers, Item, Job
     from layercraft.verification.zip_contents import ZipContents
@@ -53,25 +54,31 @@ def compare_modules(
     it makes the original layer and gives what asks a probe that sees it, or raises
     MissingOriginalError. A finding is a module that imports in the original layer and not in the
     finished one, unless its package is a finding already.
+
+    Most modules are imported in processes forked from warm ones; only those that seem broken get a
+    fresh process each.
     """
-    failed, excused = _failures(names, after, around)
-    if not failed:
-        return Outcome(checked=(_line(len(names) - len(excused), len(names), 0),), unchecked=excused)
+    warm = _warm(names, after)
+    rest = [name for name in names if name not in warm.passed]
+    if not rest:
+        return Outcome(checked=(_line(len(names), len(names)),))
     try:
-        broken = _succeeding(tuple(failed), before())
+        original = before()
     except MissingOriginalError as reason:
-        some = ", ".join(list(failed)[:_SHOWN])
-        why = f"they do not import, and whether they did before the changes is not known: {reason}"
-        unknown = Unchecked(subject=f"{len(failed)} modules, such as {some}", why=why)
-        return Outcome(
-            checked=(_line(len(names) - len(failed) - len(excused), len(names), 0),),
-            unchecked=(*excused, unknown),
-        )
-    passed = len(names) - len(failed) - len(excused)
+        return _unjudged(names, rest, str(reason))
+    known = _warm(rest, original)
+    suspects = [name for name in rest if name in known.passed or not warm.explains(name)]
+    causes = _cold_failures(suspects, after, around)
+    doubtful = [name for name, cause in causes.items() if cause.kind and name not in known.passed]
+    never_did = _cold_failures(doubtful, original, around)
+    broken = [name for name, cause in causes.items() if cause.kind and name not in never_did]
+    never = {*rest} - known.passed - {*broken}
     return Outcome(
-        findings=tuple(_finding(name, failed[name], around) for name in _outermost(broken)),
-        checked=(_line(passed, len(names), len(failed) - len(broken)),),
-        unchecked=excused,
+        findings=tuple(_finding(name, causes[name], around) for name in broken),
+        checked=(_line(len(names) - len(rest), len(names), len(never)),),
+        unchecked=tuple(
+            Unchecked(subject=name, why=cause.text) for name, cause in causes.items() if not cause.kind
+        ),
     )
 
 
@@ -125,49 +132,62 @@ def original_layer(layer: LayerUnderTest, cache: Cache | None, folder: Path) -> 
     write_files(tree, folder)
 
 
-def _failures(
-    names: Sequence[str], ask: Ask, around: Surroundings
-) -> tuple[dict[str, Cause], tuple[Unchecked, ...]]:
-    """Give what fails, with its cause, and what cannot be judged here.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Warm:
+    """What came of many imports: those that passed, and those that raised an error."""
 
-    Most are imported in processes forked from warm ones; what fails there gets one of its own.
-    """
+    passed: frozenset[str]
+    raised: frozenset[str]
+
+    def explains(self, name: str) -> bool:
+        """Tell whether a module, or a package that it is in, raised an error rather than crashed or hung."""
+        return any(each in self.raised for each in (name, *_packages(name)))
+
+
+def _warm(names: Sequence[str], ask: Ask) -> _Warm:
     _, answers = ask(({"kind": "modules", "names": list(names)},))
-    warm = answers.results[0]
-    rest = sorted(set(names) - set(warm.passed if warm else ()))
+    result = answers.results[0]
+    return _Warm(
+        passed=frozenset(result.passed if result else ()), raised=frozenset(result.raised if result else ())
+    )
+
+
+def _cold_failures(names: Sequence[str], ask: Ask, around: Surroundings) -> dict[str, Cause]:
+    """Import modules in a fresh process each; give those that fail with their causes.
+
+    What is in a package that fails is not tried: it may hang as its package does.
+    """
     failed: dict[str, Cause] = {}
-    excused: list[Unchecked] = []
-    for name, cause in _causes(rest, ask, around):
-        if cause.kind:
-            failed[name] = cause
-        else:
-            excused.append(Unchecked(subject=name, why=cause.text))
-    return failed, tuple(excused)
+    waiting = set(names)
+    while waiting:
+        now = sorted(name for name in waiting if waiting.isdisjoint(_packages(name)))
+        job, answers = ask(tuple({"kind": "import", "name": name} for name in now))
+        for item, result in zip(job.items, answers.results, strict=True):
+            cause = diagnosed(item, result, job, around) if result else _unanswered(answers)
+            if cause:
+                failed[item["name"]] = cause
+        waiting -= set(now)
+        waiting = {name for name in waiting if failed.keys().isdisjoint(_packages(name))}
+    return failed
 
 
-def _causes(names: Sequence[str], ask: Ask, around: Surroundings) -> Iterator[tuple[str, Cause]]:
-    if not names:
-        return
-    job, answers = ask(tuple({"kind": "import", "name": name} for name in names))
-    for item, result in zip(job.items, answers.results, strict=True):
-        cause = diagnosed(item, result, job, around) if result else _unanswered(answers)
-        if cause:
-            yield item["name"], cause
+def _packages(name: str) -> list[str]:
+    """Give the packages that a module is in, the innermost last."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _unanswered(answers: Answers) -> Cause:
-    from layercraft.verification.error_causes import Cause
-
     return Cause(kind="", text=f"the probe did not come to it: {answers.problem or 'out of time'}")
 
 
-def _succeeding(names: Sequence[str], ask: Ask) -> list[str]:
-    _, answers = ask(tuple({"kind": "import", "name": name} for name in names))
-    return [
-        name
-        for name, result in zip(names, answers.results, strict=True)
-        if result is not None and result.succeeded
-    ]
+def _unjudged(names: Sequence[str], rest: Sequence[str], reason: str) -> Outcome:
+    some = ", ".join(rest[:_SHOWN])
+    why = f"they do not import, and whether they did before the changes is not known: {reason}"
+    return Outcome(
+        checked=(_line(len(names) - len(rest), len(names)),),
+        unchecked=(Unchecked(subject=f"{len(rest)} modules, such as {some}", why=why),),
+    )
 
 
 def _finding(name: str, cause: Cause, around: Surroundings) -> Finding:
@@ -181,16 +201,7 @@ def _finding(name: str, cause: Cause, around: Surroundings) -> Finding:
     )
 
 
-def _outermost(names: Iterable[str]) -> list[str]:
-    """Leave out the modules whose package is broken too."""
-    kept: list[str] = []
-    for name in sorted(names):
-        if not kept or not name.startswith(f"{kept[-1]}."):
-            kept.append(name)
-    return kept
-
-
-def _line(passed: int, total: int, never: int) -> str:
+def _line(passed: int, total: int, never: int = 0) -> str:
     also = f", {never} import neither with nor without the changes" if never else ""
     return f"{passed} of {total} modules import{also}"
 

@@ -106,7 +106,7 @@ def _supervised(item: Message, job: Message, end: float, answer: int) -> Message
     messages = [line for line in _messages(bytes(watch.verdict)) if line.pop("token", "") == token]
     result: Message = {"end": ended, "output": watch.output_text(), "printed": watch.printed}
     if item["kind"] == "modules":
-        return dict(result, passed=_passed(messages))
+        return dict(result, passed=_passed(messages), raised=_raised(messages))
     own = [message for message in messages if message.pop("pid", 0) == child]
     return dict(result, verdict=own[-1] if own else None)
 
@@ -515,6 +515,8 @@ def _grow(branches: Message, package: str, tell: Tell) -> None:
             tell(imported=name)
             _grow(inner, name + ".", tell)
             code = 0
+        except BaseException:  # noqa: BLE001 (whatever it is, it is the verdict)
+            tell(raised=name)
         finally:
             LEAVE(code)
 
@@ -528,6 +530,11 @@ def _passed(messages: list[Message]) -> list[str]:
         if "ended" in message and message["status"] == 0
     }
     return sorted(name for name, _ in imported & ended)
+
+
+def _raised(messages: list[Message]) -> list[str]:
+    """Give the modules whose import raised an error."""
+    return sorted({message["raised"] for message in messages if "raised" in message})
 
 
 def _running(messages: list[Message]) -> int:

@@ -74,7 +74,8 @@ class Result:
 
     `verdict` is what its own process told, None when it told nothing. `code` and `signal` are how
     that process ended (one of them is None), `stopped` why the probe ended it: timeout, memory,
-    flood or "". `output` is what it printed, the middle left out where it is long.
+    flood or "". `output` is what it printed, the middle left out where it is long. For "modules",
+    `passed` and `raised` are those that were imported, and those whose import raised an error.
     """
 
     verdict: Mapping[str, Any] | None = None
@@ -83,6 +84,7 @@ class Result:
     stopped: str = ""
     output: str = ""
     passed: tuple[str, ...] = ()
+    raised: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Result:
@@ -95,6 +97,7 @@ class Result:
             stopped=end.get("stopped", ""),
             output=message.get("output", ""),
             passed=tuple(message.get("passed", ())),
+            raised=tuple(message.get("raised", ())),
         )
 
     @property
