@@ -475,6 +475,8 @@ def _be_runtime(item: Message, address: str) -> NoReturn:
 
         serve([task, item["environment"]["_HANDLER"]])
         code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:  # noqa: BLE001 (what it is, is printed, and the exit code tells the rest)
         traceback.print_exc()
     finally:
