@@ -49,6 +49,7 @@ class Importable:
         self.extension_suffixes = (f".{abi}-{target.machine}-linux-gnu.so", ".abi3.so", ".so")
         self._suffixes = (".py", *self.extension_suffixes, ".pyc")
         self._files = frozenset(files)
+        self._known: dict[str, str | None] = {}
         filled = _folders(self._files)
         self._emptied = frozenset(folders) - filled
         self._folders = self._emptied | filled
@@ -57,6 +58,11 @@ class Importable:
 
     def file(self, module: str) -> str | None:
         """Give the file that is run to import a module or package; None when there is none."""
+        if module not in self._known:
+            self._known[module] = self._find(module)
+        return self._known[module]
+
+    def _find(self, module: str) -> str | None:
         base = module.replace(".", "/")
         for root in self.roots:
             for middle in ("/__init__", ""):

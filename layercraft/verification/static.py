@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from layercraft.verification.absent_modules import AbsentModules
-from layercraft.verification.compiled_checks import check_compiled
+from layercraft.verification.compiled_checks import CompiledChecks
 from layercraft.verification.compiled_files import read_compiled
 from layercraft.verification.importable import Importable
-from layercraft.verification.installed import missing_files, read_installed
+from layercraft.verification.installed import missing_files, pure_files, read_installed
 from layercraft.verification.layout import check_layout
-from layercraft.verification.libraries import Libraries
-from layercraft.verification.missing_libraries import MissingLibraries
+from layercraft.verification.library_checks import LibraryChecks
 from layercraft.verification.packaging_metadata import check_metadata, check_sdk
 from layercraft.verification.removed_modules import RemovedModules
 from layercraft.verification.removed_sources import RemovedSources
@@ -72,38 +72,44 @@ class _Reading:
             yield finding
             if finding.kind == "wrong-layout":
                 return  # nothing in it is where anybody looks, and all else would say so again
-        yield from check_compiled(self._compiled, contents.listed, self._importable, self._installed, target)
-        libraries = Libraries(self._compiled.files, target)
-        yield from libraries.versions()
-        yield from MissingLibraries(layer, self._compiled.files, self._importable, self._sources).check(
-            libraries
-        )
-        once = RemovedSources(layer, self._cache)
-        yield from RemovedModules(self._removed, self._importable, self._sources, once.read).check()
-        if not layer.record:
-            recorded = frozenset().union(*(each.recorded or () for each in self._installed))
-            yield from AbsentModules(recorded, self._importable, self._sources).check()
-            if not self._installed and not layer.distributions:
-                why = (
-                    "neither a build record, a lock nor a .dist-info tells which distributions it should have"
-                )
-                yield Unchecked(subject=contents.path.name, why=why)
+        compiled, importable = self._compiled, self._importable
+        yield from CompiledChecks(compiled, importable, self._is_pure, target).check(contents.listed)
+        yield from LibraryChecks(layer, compiled.files, importable, self._sources, self._is_pure).check()
+        yield from self._gone()
         yield from check_metadata(layer, self._installed)
-        yield from check_sdk(layer, self._importable)
+        yield from check_sdk(layer, importable)
         for path, why in self._sources.unreadable.items():
             yield Unchecked(subject=path, why=why)
 
+    def _gone(self) -> Iterator[Finding | Unchecked]:
+        """Look for imports of what is no more in the layer, by what is known of it."""
+        layer, importable, sources = self._layer, self._importable, self._sources
+        in_wheels = RemovedSources(layer, self._cache)
+        yield from RemovedModules(self._removed, importable, sources, in_wheels.read).check()
+        if not layer.record:
+            recorded = frozenset().union(*(each.recorded or () for each in self._installed))
+            yield from AbsentModules(recorded, importable, sources).check()
+        if not (layer.distributions or self._installed):
+            why = "no record, no lock and no .dist-info tells which distributions it should have"
+            yield Unchecked(subject=layer.zip.name, why=why)
+
+    @cached_property
+    def _pure(self) -> frozenset[str]:
+        return pure_files(self._installed)
+
+    def _is_pure(self, path: str) -> bool:
+        return path in self._pure
+
     def lines(self) -> Iterator[str]:
         """Tell in numbers what was looked at."""
-        runtime = self._layer.target.runtime
-        newest = ".".join(map(str, runtime.glibc))
-        yield f"{len(self._contents.listed):,} files: size, modes and folders"
+        glibc = ".".join(map(str, self._layer.target.runtime.glibc))
+        yield f"{len(self._contents.listed):,} files: size, folders, modes"
         yield (
-            f"{len(self._compiled.files):,} compiled files: machine, ABI, needed libraries, "
-            f"symbol versions up to glibc {newest}"
+            f"{len(self._compiled.files):,} compiled files: machine, ABI, segments, needed libraries, "
+            f"symbol versions up to glibc {glibc}"
         )
-        yield f"imports of {len(self._removed):,} files that are no more in the layer"
-        yield f"metadata of {len(self._layer.distributions):,} distributions"
+        yield f"{len(self._removed):,} removed files: whether anything imports them"
+        yield f"{len(self._layer.distributions):,} distributions: metadata"
 
     def _removed_files(self) -> Mapping[str, str | None]:
         """Give what the layer once had: as its build tells, else as the RECORDs in it list."""
