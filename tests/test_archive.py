@@ -9,6 +9,7 @@ import textwrap
 import tracemalloc
 import zipfile
 import zlib
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -225,19 +226,22 @@ def test_an_interrupted_zip_leaves_the_old_one_as_it_was(tmp_path: Path) -> None
     assert [(item.name, item.read_bytes()) for item in path.parent.iterdir()] == [("layer.zip", b"old")]
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
+    """Let no file grow beyond 4 KiB: only while it is needed, for it holds for the test run's own log too."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_a_zip_that_cannot_be_written_to_its_end_is_told_and_removed(tmp_path: Path) -> None:
     tree = inline_tree({"python/a": noise(50_000)})
-    with pytest.raises(OutputError, match=r"layer\.zip cannot be written: file too large"):
+    cause = r"layer\.zip cannot be written: file too large"
+    with full_disk(), pytest.raises(OutputError, match=cause):
         write_zip(tree, tmp_path / "layer.zip")
     assert list(tmp_path.iterdir()) == []
 
