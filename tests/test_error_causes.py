@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from layercraft.target import Target
-from layercraft.verification.error_causes import Cause, Surroundings, cause_of
+from layercraft.verification.error_causes import cause_of
 from layercraft.verification.layer import LayerUnderTest
 from layercraft.verification.report import KINDS
+from layercraft.verification.surroundings import Cause, Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

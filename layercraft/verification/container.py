@@ -14,11 +14,11 @@ from layercraft.verification.container_probe import Place
 from layercraft.verification.deep import compare_modules, joined, original_layer, requested_modules
 from layercraft.verification.diagnosis import items_for, outcome_of
 from layercraft.verification.engines import Absent
-from layercraft.verification.error_causes import Surroundings
 from layercraft.verification.lambda_image import LAYER, search_path, site_folders
 from layercraft.verification.probe_channel import Job
 from layercraft.verification.report import Finding, Outcome
 from layercraft.verification.sandbox import protect, sandbox
+from layercraft.verification.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,11 +16,11 @@ from layercraft.events import SILENT
 from layercraft.target import UNZIPPED_LIMIT
 from layercraft.verification.container_lifetime import sweep
 from layercraft.verification.container_probe import Place
-from layercraft.verification.error_causes import Surroundings
 from layercraft.verification.handler import handler_job, invocation_of
 from layercraft.verification.lambda_image import LAYER, TASK, function_environment
 from layercraft.verification.probe_channel import program
 from layercraft.verification.sandbox import sandbox
+from layercraft.verification.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from layercraft.events import Reporter

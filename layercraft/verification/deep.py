@@ -15,8 +15,8 @@ from layercraft.formats.record_file import read_record
 from layercraft.layer.tree import Tree
 from layercraft.layer.unpacked import write_files
 from layercraft.verification.diagnosis import diagnosed
-from layercraft.verification.error_causes import Cause
 from layercraft.verification.report import Finding, Outcome, Unchecked
+from layercraft.verification.surroundings import Cause
 from layercraft.verification.zip_contents import open_zip
 from layercraft.wheels.inspection import inspect_all
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from layercraft.host.cache import Cache
-    from layercraft.verification.error_causes import Surroundings
     from layercraft.verification.layer import LayerUnderTest
     from layercraft.verification.probe_channel import Answers, Item, Job
+    from layercraft.verification.surroundings import Surroundings
     from layercraft.verification.zip_contents import ZipContents
 
 _RECORD = ".dist-info/RECORD"

@@ -7,15 +7,16 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from layercraft.verification.error_causes import Cause, cause_of, removed_metadata
+from layercraft.verification.error_causes import cause_of, removed_metadata
 from layercraft.verification.report import Finding, ImportTiming, Outcome, Unchecked
+from layercraft.verification.surroundings import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from layercraft.verification.checks import Checks
-    from layercraft.verification.error_causes import Surroundings
     from layercraft.verification.probe_channel import Answers, Item, Job, Result
+    from layercraft.verification.surroundings import Surroundings
 
 PIPE_GONE = 113
 """The exit code by which a probe's child tells that its own pipe was closed."""

@@ -5,97 +5,26 @@ from __future__ import annotations
 import errno
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from layercraft.verification.loader_errors import bad_library, missing_library, new_symbols
+from layercraft.verification.surroundings import EXTENSION, Cause
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from layercraft.verification.layer import LayerUnderTest
-
-Error = Mapping[str, Any]
-"""One error of a chain, as `probe.py` describes it."""
+    from layercraft.verification.surroundings import Error, Surroundings
 
 # Modules of the distributions that Lambda brings, where they are not named like the distribution.
 _RUNTIME_MODULES = {"python-dateutil": "dateutil", "snapshot-restore-py": "snapshot_restore_py"}
-_SUFFIXES = (".py", "/__init__.py", ".pyc", "/__init__.pyc")
-_EXTENSION = re.compile(r"\.(cpython-\d+\w*-[\w-]+|abi3)\.so$|\.so$")
 
 # What glibc's loader and CPython's import machinery say.
-_LIBRARY = re.compile(r"([\w.+-]+\.so[\d.]*): cannot open shared object file")
-_SYMBOL_VERSION = re.compile(r"version [`'](GLIBC|GLIBCXX|CXXABI|GCC)_([\d.]+)' not found")
 _CANNOT_IMPORT = re.compile(r"cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'")
-_MISALIGNED = re.compile(r"ELF load command (?:address/offset|alignment) not (?:properly|page-) ?aligned")
-_WRONG_ELF = re.compile(r"invalid ELF header|wrong ELF class|ELF file's .* not expected")
 _SHARED_MEMORY = re.compile(r"/multiprocessing/(?:synchronize|shared_memory|heap|popen_\w+)\.py$|/dev/shm")
 _FEW_WORDS = 300
 _MARGIN = 40
-
-_KINDS_BY_PREFIX = {
-    "GLIBC": ("glibc-too-new", "glibc"),
-    "GLIBCXX": ("libstdcxx-too-new", "glibcxx"),
-    "CXXABI": ("libstdcxx-too-new", "cxxabi"),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
-    """Why something failed. `kind` is one of `report.KINDS`, or "" for what is not the layer's fault."""
-
-    kind: str
-    text: str
-    remedy: str | None = None
-    blame: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Where a probe ran, and what is known of the layer.
-
-    `files` maps the layer's files to their modes, `root` is where they lie for the probed code.
-    `in_image` tells that Lambda's own image ran: what is missing there is missing in Lambda. Else
-    `host` describes the Python, and `patch_dependencies` maps modules that this Python's patch
-    version asks for and Lambda's does not (or the other way round) to the reason.
-    """
-
-    engine: str
-    layer: LayerUnderTest
-    files: Mapping[str, int]
-    root: str
-    in_image: bool = False
-    host: str = "this machine"
-    patch_dependencies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-    def inside(self, path: str) -> str:
-        """Give the path inside the layer of a file that the probed code named; "" when it is elsewhere."""
-        return path[len(self.root) + 1 :] if path.startswith(f"{self.root}/") else ""
-
-    def removed(self, *paths: str) -> str | None:
-        """Tell what took the first of these paths that was removed."""
-        return next((self.layer.blame(path) for path in paths if path in self.layer.removed), None)
-
-    def removed_module(self, name: str) -> str | None:
-        """Tell what took a module, its package or all that its package held."""
-        parts = name.replace(".", "/")
-        roots = (
-            "python/",
-            "python/lib/python{}.{}/site-packages/".format(*self.layer.target.runtime.version),
-        )
-        for root in roots:
-            blame = self.removed(*(f"{root}{parts}{suffix}" for suffix in _SUFFIXES))
-            if blame:
-                return blame
-            extension = f"{root}{parts}."
-            for path in self.layer.removed:
-                if path.startswith((extension, f"{root}{parts}/")) and (
-                    path.startswith(f"{root}{parts}/") or _EXTENSION.search(path)
-                ):
-                    return self.layer.blame(path)
-        return None
 
 
 def cause_of(errors: Sequence[Error], around: Surroundings) -> Cause:
@@ -195,7 +124,7 @@ def _other_build(name: str, around: Surroundings) -> Cause | None:
     """See whether the module is there, built for another Python or machine."""
     stem = f"python/{name.replace('.', '/')}."
     for path in sorted(around.files):
-        found = _EXTENSION.search(path) if path.startswith(stem) else None
+        found = EXTENSION.search(path) if path.startswith(stem) else None
         if found and "/" not in path[len(stem) :]:
             machine = around.layer.target.machine
             kind = "foreign-abi" if machine in path or found[1] is None else "wrong-machine"
@@ -228,69 +157,6 @@ def _missing_name(error: Error, around: Surroundings) -> Cause | None:
     blame = around.removed_module(f"{found[2]}.{found[1]}")
     text = f"no module named {found[2]}.{found[1]}{_place(error, around)}"
     return Cause(kind="removed-module", text=text, blame=blame) if blame else None
-
-
-def _missing_library(error: Error, around: Surroundings) -> Cause | None:
-    text = str(error.get("text", ""))
-    found = _LIBRARY.search(text)
-    if not found:
-        return None
-    soname = found[1]
-    path = next((path for path in around.files if posixpath.basename(path) == soname), None)
-    if path and around.inside(text.partition(": ")[0]) == path:
-        # The loader says so of a file that it sees and that is for another machine.
-        return Cause(kind="wrong-machine", text=f"{path} is not for {around.layer.target}")
-    taken = [path for path in around.layer.removed if posixpath.basename(path) == soname]
-    if not (taken or around.in_image) and soname in around.layer.target.libraries:
-        return Cause(kind="", text=f"{around.host} lacks {soname}, which Lambda has")
-    return Cause(
-        kind="missing-library",
-        text=f"{soname} is neither in the layer nor on Lambda" + (f", but at {path}" if path else ""),
-        blame=around.layer.blame(taken[0]) if taken else None,
-        remedy=None if taken else f"put {soname} into lib/ of the layer",
-    )
-
-
-def _new_symbols(error: Error, around: Surroundings) -> Cause | None:
-    found = _SYMBOL_VERSION.search(error.get("text", ""))
-    if not found:
-        return None
-    prefix, version = found[1], found[2]
-    kind, limit_name = _KINDS_BY_PREFIX.get(prefix, ("libgcc-too-new", ""))
-    runtime = around.layer.target.runtime
-    limit = getattr(runtime, limit_name) if limit_name else None
-    if not around.in_image and limit and tuple(map(int, version.split("."))) <= limit:
-        return Cause(kind="", text=f"{around.host} lacks {prefix}_{version}, which {runtime.name} has")
-    has = f", and {runtime.name} has {'.'.join(map(str, limit))}" if limit else ""
-    return Cause(
-        kind=kind,
-        text=f"{_loaded_file(error, around)} needs {prefix}_{version}{has}",
-        remedy=f"build it with layercraft for {around.layer.target}",
-    )
-
-
-def _loaded_file(error: Error, around: Surroundings) -> str:
-    """Give the file that the loader complains about, as a path in the layer where it is one."""
-    text = str(error.get("text", ""))
-    paths = [path.strip("(),:") for path in re.findall(r"\S+\.so\S*", text)]
-    inside = [around.inside(path) for path in paths]
-    return next(filter(None, inside), paths[-1] if paths else "a library")
-
-
-def _bad_library(error: Error, around: Surroundings) -> Cause | None:
-    text = str(error.get("text", ""))
-    file = _loaded_file(error, around)
-    if _MISALIGNED.search(text):
-        return Cause(
-            kind="misaligned-segment",
-            text=f"the loader refuses {file}: its segments are not aligned, as after a strip that broke it",
-            remedy="leave this file as its wheel has it",
-        )
-    if _WRONG_ELF.search(text):
-        return Cause(kind="wrong-machine", text=f"{file} is not for {around.layer.target}")
-    if "file too short" in text:
-        return Cause(kind="broken-file", text=f"{file} is cut short")
-    return None
 
 
 def _no_shared_memory(error: Error, around: Surroundings) -> Cause | None:
@@ -346,9 +212,9 @@ _RULES = (
     _missing_metadata,
     _missing_module,
     _missing_name,
-    _new_symbols,
-    _missing_library,
-    _bad_library,
+    new_symbols,
+    missing_library,
+    bad_library,
     _no_shared_memory,
     _missing_file,
     _unreadable,

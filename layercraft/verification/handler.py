@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 from layercraft.errors import UsageError
 from layercraft.events import SILENT
 from layercraft.verification.diagnosis import diagnosed
-from layercraft.verification.error_causes import Surroundings
 from layercraft.verification.probe_channel import Job, program
 from layercraft.verification.report import Finding
 from layercraft.verification.sandbox import lambda_environment, sandbox
+from layercraft.verification.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

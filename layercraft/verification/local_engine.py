@@ -9,7 +9,6 @@ from layercraft.errors import BadWheelError
 from layercraft.events import SILENT
 from layercraft.verification.deep import compare_modules, joined, original_layer, requested_modules
 from layercraft.verification.diagnosis import items_for, outcome_of
-from layercraft.verification.error_causes import Surroundings
 from layercraft.verification.patch_markers import patch_differences, read_metadata
 from layercraft.verification.probe_channel import Job
 from layercraft.verification.report import Finding, Outcome, Unchecked
@@ -20,6 +19,7 @@ from layercraft.verification.sandbox import (
     sandbox,
     shortcomings,
 )
+from layercraft.verification.surroundings import Surroundings
 from layercraft.verification.zip_contents import open_zip
 
 if TYPE_CHECKING:

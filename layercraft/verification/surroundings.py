@@ -1,0 +1,74 @@
+"""Where a probe ran, what is known of the layer there, and the cause of what failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layercraft.verification.layer import LayerUnderTest
+
+Error = Mapping[str, Any]
+"""One error of a chain, as `probe.py` describes it."""
+
+SUFFIXES = (".py", "/__init__.py", ".pyc", "/__init__.pyc")
+EXTENSION = re.compile(r"\.(cpython-\d+\w*-[\w-]+|abi3)\.so$|\.so$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why something failed. `kind` is one of `report.KINDS`, or "" for what is not the layer's fault."""
+
+    kind: str
+    text: str
+    remedy: str | None = None
+    blame: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where a probe ran, and what is known of the layer.
+
+    `files` maps the layer's files to their modes, `root` is where they lie for the probed code.
+    `in_image` tells that Lambda's own image ran: what is missing there is missing in Lambda. Else
+    `host` describes the Python, and `patch_dependencies` maps modules that this Python's patch
+    version asks for and Lambda's does not (or the other way round) to the reason.
+    """
+
+    engine: str
+    layer: LayerUnderTest
+    files: Mapping[str, int]
+    root: str
+    in_image: bool = False
+    host: str = "this machine"
+    patch_dependencies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def inside(self, path: str) -> str:
+        """Give the path inside the layer of a file that the probed code named; "" when it is elsewhere."""
+        return path[len(self.root) + 1 :] if path.startswith(f"{self.root}/") else ""
+
+    def removed(self, *paths: str) -> str | None:
+        """Tell what took the first of these paths that was removed."""
+        return next((self.layer.blame(path) for path in paths if path in self.layer.removed), None)
+
+    def removed_module(self, name: str) -> str | None:
+        """Tell what took a module, its package or all that its package held."""
+        parts = name.replace(".", "/")
+        roots = (
+            "python/",
+            "python/lib/python{}.{}/site-packages/".format(*self.layer.target.runtime.version),
+        )
+        for root in roots:
+            blame = self.removed(*(f"{root}{parts}{suffix}" for suffix in SUFFIXES))
+            if blame:
+                return blame
+            extension = f"{root}{parts}."
+            for path in self.layer.removed:
+                if path.startswith((extension, f"{root}{parts}/")) and (
+                    path.startswith(f"{root}{parts}/") or EXTENSION.search(path)
+                ):
+                    return self.layer.blame(path)
+        return None
