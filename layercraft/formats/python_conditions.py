@@ -22,12 +22,14 @@ _OPERATORS: dict[str, Callable[[object, object], bool]] = {
     ">=": operator.ge,  # type: ignore[dict-item]
 }
 _COMPARISON = r"\s*(==|!=|<=|>=|<|>)\s*"
-_VERSION = re.compile(rf"(?:\w+\.)*version_info(\[:2\])?{_COMPARISON}\(\s*([\d,\s]+)\)")
-_VERSION_PART = re.compile(rf"(?:\w+\.)*version_info(?:\[([01])\]|\.(major|minor)){_COMPARISON}(\d+)")
+_VERSION = re.compile(rf"(?:\w+\.)*version_info(\[:2\])?{_COMPARISON}\(\s*([\d,\s]{{1,40}})\)")
+_VERSION_PART = re.compile(rf"(?:\w+\.)*version_info(?:\[([01])\]|\.(major|minor)){_COMPARISON}(\d{{1,4}})")
 _NEVER = re.compile(r"(?:\w+\.)*(?:TYPE_CHECKING|MYPY|MYPY_CHECK_RUNNING|PY2)|False|None|0|\"\"")
 _ALWAYS = re.compile(r"(?:\w+\.)*PY3|True|1")
+_NOT = re.compile(r"(?:not\s+)+")
 _TEXT = re.compile(r"([\w.]+(?:\(\))?)\s*(==|!=)\s*\"([\w.]*)\"")
 _PREFIX = re.compile(r"(?:\w+\.)*platform\.startswith\(\s*\"([\w.]*)\"\s*\)")
+_LONGEST = 500
 _TEXTS = {
     "__name__": "imported",  # never "__main__"
     "sys.platform": "linux",
@@ -41,16 +43,29 @@ _TEXTS = {
 def outcome(condition: str, version: tuple[int, int]) -> bool | None:
     """Tell how a condition of an `if` ends under this Python on Linux; None when that is not known."""
     text = condition.strip()
-    while text.startswith("(") and text.endswith(")") and ")" not in text[1:-1]:
+    if len(text) > _LONGEST:
+        return None
+    while text.startswith("(") and _closing(text) == len(text) - 1:
         text = text[1:-1].strip()
     for word, decisive in (("or", True), ("and", False)):
         parts = re.split(rf"\b{word}\b", text)
         if len(parts) > 1:
             return _joined([outcome(part, version) for part in parts], decisive=decisive)
-    if text.startswith("not "):
-        inner = outcome(text[4:], version)
-        return None if inner is None else not inner
+    negations = _NOT.match(text)
+    if negations:
+        plain = _simple(text[negations.end() :], version)
+        return None if plain is None else plain != (negations[0].count("not") % 2 == 1)
     return _simple(text, version)
+
+
+def _closing(text: str) -> int:
+    """Give the place of the parenthesis that closes the first one; -1 when none does."""
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return position
+    return -1
 
 
 def _joined(outcomes: list[bool | None], *, decisive: bool) -> bool | None:
