@@ -42,6 +42,8 @@ PACK = WheelDraft(
         "pack/sub/inner.py": b"",
         "pack/tests/__init__.py": b"",
         "pack/tests/helper.py": b"",
+        "pack/tests/notes.pyi": b"",
+        "pack/uses_core.py": b"import pack.sub\n",
         "pack/uses_tests.py": b"from pack.tests import helper\n",
     },
 )
@@ -54,6 +56,7 @@ MODULES = (
     "pack.reads_stub",
     "pack.sub",
     "pack.sub.inner",
+    "pack.uses_core",
     "pack.uses_tests",
 )
 CHECKS = Checks(deep=True, modules=("deep-pack",), timeout=20)
@@ -109,8 +112,8 @@ def test_what_fails_stays_unjudged_when_the_original_cannot_be_made(
     ):
         outcome = engine.verify(judged, CHECKS)
         assert outcome.findings == ()
-        (unknown,) = [each for each in outcome.unchecked if each.subject.startswith("6 modules, such as ")]
-        assert unknown.subject.startswith("6 modules, such as pack.exits, pack.needs_other")
+        (unknown,) = [each for each in outcome.unchecked if each.subject.startswith("7 modules, such as ")]
+        assert unknown.subject.startswith("7 modules, such as pack.exits, pack.needs_other")
         assert unknown.why.endswith(why)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ def compare_modules(
     `after` asks a probe that sees the finished layer. `before` is called only when something fails:
     it makes the original layer and gives what asks a probe that sees it, or raises
     MissingOriginalError. A finding is a module that imports in the original layer and not in the
-    finished one, unless its package is a finding already.
+    finished one, unless its package is one already; modules with one cause share a finding.
 
     Most modules are imported in processes forked from warm ones; only those that seem broken get a
     fresh process each.
@@ -74,7 +74,7 @@ def compare_modules(
     broken = [name for name, cause in causes.items() if cause.kind and name not in never_did]
     never = {*rest} - known.passed - {*broken}
     return Outcome(
-        findings=tuple(_finding(name, causes[name], around) for name in broken),
+        findings=_findings({name: causes[name] for name in broken}, around),
         checked=(_line(len(names) - len(rest), len(names), len(never)),),
         unchecked=tuple(
             Unchecked(subject=name, why=cause.text) for name, cause in causes.items() if not cause.kind
@@ -190,15 +190,29 @@ def _unjudged(names: Sequence[str], rest: Sequence[str], reason: str) -> Outcome
     )
 
 
-def _finding(name: str, cause: Cause, around: Surroundings) -> Finding:
-    return Finding(
-        engine=around.engine,
-        kind=cause.kind,
-        subject=name,
-        cause=f"{cause.text}; without the changes of the build it imports",
-        remedy=cause.remedy,
-        blame=cause.blame,
+def _findings(broken: Mapping[str, Cause], around: Surroundings) -> tuple[Finding, ...]:
+    """Give a finding for each cause; the modules that it broke beside the first are named in it."""
+    names: dict[Cause, list[str]] = {}
+    for name, cause in broken.items():
+        names.setdefault(cause, []).append(name)
+    return tuple(
+        Finding(
+            engine=around.engine,
+            kind=cause.kind,
+            subject=first,
+            cause=f"{cause.text}; without the changes of the build it imports{_others(others)}",
+            remedy=cause.remedy,
+            blame=cause.blame,
+        )
+        for cause, (first, *others) in names.items()
     )
+
+
+def _others(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f", as do {', '.join(names[:_SHOWN])}{more}"
 
 
 def _line(passed: int, total: int, never: int = 0) -> str:

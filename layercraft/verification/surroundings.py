@@ -55,20 +55,15 @@ class Surroundings:
         return next((self.layer.blame(path) for path in paths if path in self.layer.removed), None)
 
     def removed_module(self, name: str) -> str | None:
-        """Tell what took a module, its package or all that its package held."""
-        parts = name.replace(".", "/")
-        roots = (
-            "python/",
-            "python/lib/python{}.{}/site-packages/".format(*self.layer.target.runtime.version),
-        )
-        for root in roots:
-            blame = self.removed(*(f"{root}{parts}{suffix}" for suffix in SUFFIXES))
+        """Tell what took a module, its package, or all modules that its package held."""
+        path = name.replace(".", "/")
+        version = "python{}.{}".format(*self.layer.target.runtime.version)
+        for module in (f"python/{path}", f"python/lib/{version}/site-packages/{path}"):
+            blame = self.removed(*(f"{module}{suffix}" for suffix in SUFFIXES))
             if blame:
                 return blame
-            extension = f"{root}{parts}."
-            for path in self.layer.removed:
-                if path.startswith((extension, f"{root}{parts}/")) and (
-                    path.startswith(f"{root}{parts}/") or EXTENSION.search(path)
-                ):
-                    return self.layer.blame(path)
+            for removed in sorted(self.layer.removed):
+                inner = removed.startswith(f"{module}/") and removed.endswith((".py", ".pyc"))
+                if inner or (removed.startswith((f"{module}.", f"{module}/")) and EXTENSION.search(removed)):
+                    return self.layer.blame(removed)
         return None
