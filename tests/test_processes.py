@@ -292,11 +292,14 @@ def _environments() -> list[bytes]:
     return found
 
 
-def test_a_tree_goes_whatever_its_modes(tmp_path: Path) -> None:
+def test_a_tree_goes_whatever_its_modes_and_links_in_it_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir(mode=0o500)
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)
     (folder / "c").write_text("x")
+    (folder / "link").symlink_to(tmp_path / "outside")
     for path in (folder, folder.parent):
         path.chmod(0o000)
     remove_tree(tmp_path / "a")
     assert not (tmp_path / "a").exists()
+    assert (tmp_path / "outside").stat().st_mode & 0o777 == 0o500

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,15 +142,19 @@ def _candidates(
         (pyenv_root, "pyenv", f"versions/{name[6:]}.*"),
         (uv_root, "uv", f"cpython-{name[6:]}.*"),
     ):
-        for found in sorted(root.glob(pattern)) if root else ():
-            yield source, found / "bin" / name
+        with suppress(OSError):  # another user's
+            for found in sorted(root.glob(pattern)) if root else ():
+                yield source, found / "bin" / name
 
 
 def _asked(path: Path, source: str, search_path: str) -> Interpreter:
     """Ask a program what it is; where it lacks its own library, with the folder beside it that has one."""
-    if not path.is_file():
-        raise _UnfitError("is not a file")
-    beside = str(path.resolve().parent.parent / "lib")
+    try:
+        if not path.is_file():
+            raise _UnfitError("is not a file")
+        beside = str(path.resolve().parent.parent / "lib")
+    except OSError as error:
+        raise _UnfitError(f"cannot be looked at: {(error.strerror or str(error)).lower()}") from error
     problem = ""
     for libraries in ("", beside):
         environment = {"PATH": search_path} | ({"LD_LIBRARY_PATH": libraries} if libraries else {})

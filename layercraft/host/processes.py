@@ -240,10 +240,13 @@ def scratch_folder(parent: Path | None = None) -> Generator[Path]:
 
 def remove_tree(folder: Path) -> None:
     """Remove a folder with all that is in it, whatever its modes."""
-    if os.name == "posix":
-        for path, _, _ in os.walk(folder):
-            with suppress(OSError):
-                os.chmod(path, 0o700)  # noqa: PTH101 (os.walk gives texts)
+    with suppress(OSError):
+        folder.chmod(0o700)
+    for path, names, _ in os.walk(folder):
+        for inner in (Path(path, name) for name in names):
+            if not inner.is_symlink():
+                with suppress(OSError):
+                    inner.chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)
 
 
