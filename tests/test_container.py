@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -209,6 +210,20 @@ def test_an_image_without_lambdas_python_is_refused(engine: PrivateEngine, tmp_p
     with pytest.raises(EngineError, match=r"has no /var/lang/bin/python3: it is none of Lambda's") as told:
         container(engine, image="localhost/bare:1").verify(layer, Checks(imports=("good",)))
     assert told.value.hint == "name one with --image, or leave the option out"
+    assert engine.containers() == []
+
+
+def test_a_machine_that_does_not_emulate_is_told_how(
+    engines: Engines, engine_name: str, tmp_path: Path
+) -> None:
+    if platform.machine() != "x86_64" or Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists():
+        pytest.skip("this machine runs programs for arm64")
+    engine = engines(engine_name, "3.13", "arm64")
+    target = Target.parse("3.13", "arm64")
+    layer = layer_of(tmp_path, {"good.py": ""}, target=target)
+    with pytest.raises(EngineError, match=rf"^{engine_name} cannot run programs for arm64 here$") as told:
+        container(engine, target).verify(layer, Checks(imports=("good",)))
+    assert "qemu-user-static" in str(told.value.hint)
     assert engine.containers() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from layercraft.verification.container_lifetime import sweep
 from layercraft.verification.container_probe import Place
 from layercraft.verification.deep import compare_modules, joined, original_layer, requested_modules
 from layercraft.verification.diagnosis import items_for, outcome_of
+from layercraft.verification.emulated import OVERHEAD, SLOWNESS
 from layercraft.verification.engines import Absent
 from layercraft.verification.lambda_image import LAYER, search_path, site_folders
 from layercraft.verification.probe_channel import Job
-from layercraft.verification.report import Finding, Outcome
+from layercraft.verification.report import Finding, Outcome, Unchecked
 from layercraft.verification.sandbox import protect, sandbox
 from layercraft.verification.surroundings import Surroundings
 
@@ -34,7 +36,11 @@ if TYPE_CHECKING:
     from layercraft.verification.probe_channel import Answers, Item
     from layercraft.verification.sandbox import Sandbox
 
+EMULATED = Unchecked(subject="seconds and memory of imports", why="they are those of an emulation")
+"""What a run under emulation leaves unsaid."""
+
 _MB = 1 << 20
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # as some systems call them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +48,15 @@ class ContainerEngine:
     """Runs the probe in containers made of Lambda's image, a new one each time.
 
     `cache` has the wheels from which `--deep` lays out the layer as it was before the changes.
-    `scratch` is where the temporary folder is made; the engine must see it.
+    `scratch` is where the temporary folder is made; the engine must see it. `foreign` tells that the
+    image is for another machine than this one: what runs is emulated, and gets more time and memory.
     """
 
     client: Client
     image: str
     cache: Cache | None = None
     scratch: Path | None = None
+    foreign: bool = False
 
     @property
     def name(self) -> str:
@@ -76,8 +84,12 @@ class ContainerEngine:
                     engine=self.name, kind="broken-file", subject=layer.zip.name, cause=error.message
                 )
                 return Outcome(findings=(finding,))
+            if self.foreign:
+                timeout, memory = checks.timeout * SLOWNESS, checks.memory + OVERHEAD
+                checks = replace(checks, timeout=timeout, memory=memory)
             run = _Run(engine=self, layer=layer, checks=checks, box=box, reporter=reporter)
-            return run.outcome(files)
+            outcome = run.outcome(files)
+            return replace(outcome, unchecked=(*outcome.unchecked, EMULATED)) if self.foreign else outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,4 +171,6 @@ def find_container(  # noqa: PLR0913 (where to look, and for what)
         ensure_image(client, image, platform_of(target), pull=pull, reporter=reporter)
     except EngineError as error:
         return Absent(name="container", why=error.message, remedy=error.hint)
-    return ContainerEngine(client=client, image=image, cache=cache, scratch=scratch)
+    here = platform.machine().lower()
+    foreign = _MACHINES.get(here, here) != target.machine
+    return ContainerEngine(client=client, image=image, cache=cache, scratch=scratch, foreign=foreign)

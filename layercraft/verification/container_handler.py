@@ -16,6 +16,7 @@ from layercraft.events import SILENT
 from layercraft.target import UNZIPPED_LIMIT
 from layercraft.verification.container_lifetime import sweep
 from layercraft.verification.container_probe import Place
+from layercraft.verification.emulated import OVERHEAD, SLOWNESS
 from layercraft.verification.handler import handler_job, invocation_of
 from layercraft.verification.lambda_image import LAYER, TASK, function_environment
 from layercraft.verification.probe_channel import program
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from layercraft.verification.probe_channel import Answers, Item
     from layercraft.verification.report import Finding
 
-OVERHEAD = 32 << 20
+BESIDES = 32 << 20
 """Bytes of memory that the emulator and the probe take, which no function pays for."""
 
 # What the emulator tells of itself, and its own REPORT, whose memory is the limit and not the use.
@@ -57,8 +58,11 @@ def invoke_in_container(
         files = box.unpack(layer.zip)
         copy_function(handler.file.parent, box.task)
         place = Place(client=engine.client, image=engine.image, target=layer.target, box=box)
+        if engine.foreign:
+            handler = replace(handler, timeout=handler.timeout * SLOWNESS)
         job = handler_job(handler, _item(handler, layer, engine))
-        job = replace(job, timeout=handler.timeout + _BEYOND, memory=handler.memory + OVERHEAD)
+        besides = BESIDES + (OVERHEAD if engine.foreign else 0)
+        job = replace(job, timeout=handler.timeout + _BEYOND, memory=handler.memory + besides)
         answers = place.ask(job, reporter=reporter, label=f"calling {handler.name}")
     around = Surroundings(
         engine=engine.name, layer=layer, files=files, root=LAYER, in_image=True, host=engine.image

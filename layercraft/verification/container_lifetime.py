@@ -69,17 +69,6 @@ class Container:
         stdin = ("--interactive",) if self.client.dialect.takes_stdin else ()
         return (*self.client.command, "start", "--attach", *stdin, self.name)
 
-    def ran_out_of_memory(self) -> bool:
-        """Tell whether the engine saw the kernel end it for lack of memory; podman does not always."""
-        told = self.client("inspect", "--format={{json .State}}", self.name)
-        with suppress(ValueError, AttributeError):
-            return bool(json.loads(told.out).get("OOMKilled"))
-        return False
-
-    def kill(self) -> None:
-        """End it at once, if it runs."""
-        self.client("kill", self.name)
-
 
 @contextmanager
 def created(client: Client, blueprint: Blueprint) -> Generator[Container]:
@@ -114,25 +103,22 @@ def sweep(client: Client, *, host: str = platform.node(), now: float | None = No
     if not ids:
         return 0
     told = client("inspect", "--format={{.Id}} {{json .Config.Labels}}", *ids)
-    lines = told.out.decode("utf-8", "replace").splitlines()
-    found = [line.partition(" ") for line in lines]
-    abandoned = [
-        identity
-        for identity, _, labels in found
-        if _is_abandoned(json.loads(labels), host, time.time() if now is None else now)
-    ]
+    now = time.time() if now is None else now
+    found = (line.partition(" ") for line in told.out.decode("utf-8", "replace").splitlines())
+    abandoned = [identity for identity, _, labels in found if _is_abandoned(labels, host, now)]
     if abandoned:
         client("rm", "--force", "--volumes", *abandoned)
     return len(abandoned)
 
 
-def _is_abandoned(labels: Mapping[str, str], host: str, now: float) -> bool:
-    if labels.get(_HOST) == host and not Path(labels.get(_FOLDER, "")).exists():
-        return True
+def _is_abandoned(text: str, host: str, now: float) -> bool:
+    """Tell by a container's labels, as JSON, whether the folder of its run is gone, or its time over."""
     try:
-        return now > float(labels[_UNTIL])
-    except (KeyError, ValueError):  # not ours, though it has our label
+        labels = json.loads(text)
+        folder, maker, until = labels[_FOLDER], labels[_HOST], float(labels[_UNTIL])
+    except (KeyError, TypeError, ValueError):  # not ours, though it has our label
         return False
+    return now > until or (maker == host and not Path(folder).exists())
 
 
 def _create(client: Client, name: str, blueprint: Blueprint) -> None:

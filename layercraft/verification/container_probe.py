@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layercraft.errors import EngineError
 from layercraft.verification.container_images import platform_of
 from layercraft.verification.container_lifetime import TMP_BYTES, Blueprint, created
 from layercraft.verification.lambda_image import LAYER, PYTHON, TASK, function_environment, start_error
-from layercraft.verification.probe_channel import Result, ask_probe, new_token, program
+from layercraft.verification.probe_channel import ask_probe, new_token, program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from layercraft.events import Reporter
     from layercraft.target import Target
     from layercraft.verification.container_engines import Client
-    from layercraft.verification.container_lifetime import Container
     from layercraft.verification.probe_channel import Answers, Job
     from layercraft.verification.sandbox import Sandbox
 
@@ -59,7 +58,7 @@ class Place:
                 reason = (error.strerror or str(error)).lower()
                 raise EngineError(f"{self.client.name} cannot be started: {reason}") from error
             self._check(answers)
-            return _with_memory(answers, container)
+            return answers
 
     def _blueprint(self, job: Job, token: str, layer: Path) -> Blueprint:
         programs = self.box.folder / "programs"
@@ -97,13 +96,3 @@ class Place:
             )
         if answers.machine != target.machine:
             raise EngineError(f"the image {image} is for {answers.machine}, and the layer for {target}")
-
-
-def _with_memory(answers: Answers, container: Container) -> Answers:
-    """Tell of an item in which even the probe died that memory ran out, when the engine says so."""
-    number = answers.unfinished
-    if number is None or not container.ran_out_of_memory():
-        return answers
-    results = list(answers.results)
-    results[number] = Result(stopped="memory")
-    return replace(answers, results=tuple(results))
