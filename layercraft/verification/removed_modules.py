@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _WORDS = re.compile(rb"\w+")
 _NAMES = re.compile(r"\w+")
+_STRINGS = re.compile(r'"[^"]*"')
 _TEST = re.compile(r"(?:test|conftest)")
 _MAKES_NAMES = ("globals", "setattr", "exec")
 _FEW = 8  # words that are faster looked for one by one
@@ -118,7 +119,7 @@ class RemovedModules:
             return path is not None
         try:
             lines = logical_lines(decoded(self._sources.read(path)))
-            words = {word for line in lines for word in _NAMES.findall(line.text)}
+            words = {word for line in lines for word in _NAMES.findall(_STRINGS.sub("", line.text))}
         except UnreadableSourceError:
             return True
         return name in words or not words.isdisjoint(_MAKES_NAMES)

@@ -89,7 +89,7 @@ class _Reading:
         if not layer.record:
             recorded = frozenset().union(*(each.recorded or () for each in self._installed))
             yield from AbsentModules(recorded, importable, sources).check()
-        if not (layer.distributions or self._installed):
+        if not (layer.record or layer.distributions or self._installed):
             why = "no record, no lock and no .dist-info tells which distributions it should have"
             yield Unchecked(subject=layer.zip.name, why=why)
 
