@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from layercraft.recipe.options import BuildOptions
     from layercraft.recipe.recipe import Recipe, read_recipe
     from layercraft.recipe.requirements import RequirementsInput
-    from layercraft.resolution.lockfile import Lock, Pin, read_lock
+    from layercraft.resolution.lockfile import read_lock
+    from layercraft.resolution.pins import Lock, Pin
     from layercraft.resolution.resolver import Resolution
     from layercraft.sources import Sources, open_sources
     from layercraft.target import Target, runtimes
@@ -32,8 +33,8 @@ _HOMES = {
     "BuildOptions": "recipe.options",
     "Built": "pipeline",
     "LayercraftError": "errors",
-    "Lock": "resolution.lockfile",
-    "Pin": "resolution.lockfile",
+    "Lock": "resolution.pins",
+    "Pin": "resolution.pins",
     "Progress": "events",
     "Recipe": "recipe.recipe",
     "Reporter": "events",

@@ -14,7 +14,7 @@ from layercraft.events import SILENT, RememberingReporter
 from layercraft.inputs import inputs_digest, tool_version
 from layercraft.recipe.names import layer_name
 from layercraft.recipe.options import BuildOptions
-from layercraft.resolution.lockfile import lock_name, to_toml
+from layercraft.resolution.pins import lock_name
 from layercraft.sources import Sources, open_sources
 from layercraft.supply import Job, locked_wheels, resolve_job
 from layercraft.target import UNZIPPED_LIMIT
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from layercraft.layer.sizes import SizeReport
     from layercraft.layer.tree import Tree
     from layercraft.recipe.recipe import Recipe
-    from layercraft.resolution.lockfile import Lock
+    from layercraft.resolution.pins import Lock
     from layercraft.resolution.resolver import Resolution
     from layercraft.target import Target
 
@@ -84,6 +84,7 @@ def write_lock(lock: Lock, path: Path) -> None:
         OutputError: the file cannot be written.
     """
     from layercraft.layer.output import replacing
+    from layercraft.resolution.lockfile import to_toml
 
     with replacing(path) as temporary:
         temporary.write_text(to_toml(lock), encoding="utf-8", newline="\n")

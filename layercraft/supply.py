@@ -10,7 +10,6 @@ from packaging.requirements import InvalidRequirement
 
 from layercraft.errors import LayerTooLargeError, NoSolutionError
 from layercraft.layer.sizes import human_size
-from layercraft.resolution.lockfile import Lock, read_lock
 from layercraft.resolution.resolver import Resolution, pin_of, resolve
 from layercraft.target import UNZIPPED_LIMIT, other_targets
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from layercraft.recipe.recipe import Recipe
     from layercraft.recipe.requirements import Requested
     from layercraft.resolution.candidates import Candidate
+    from layercraft.resolution.pins import Lock
     from layercraft.sources import Sources
     from layercraft.target import Target
     from layercraft.wheels.inspection import Wheel
@@ -50,6 +50,8 @@ def locked_wheels(job: Job) -> tuple[Lock, Resolution | None, tuple[Wheel, ...]]
     with Downloads(sources.client, sources.cache, reporter=job.reporter) as downloads:
         resolution = None
         if options.lock:
+            from layercraft.resolution.lockfile import read_lock
+
             locked = read_lock(options.lock, job.target)
         else:
 

@@ -26,7 +26,7 @@ from layercraft.errors import (
 from layercraft.events import SILENT, SilentReporter
 from layercraft.host.cache import Cache
 from layercraft.host.client import Client
-from layercraft.resolution.lockfile import Pin
+from layercraft.resolution.pins import Pin
 from layercraft.wheels.downloads import THREADS, Downloads, download, fetch
 
 if TYPE_CHECKING:
@@ -325,7 +325,7 @@ ABORTED = """
 import sys, pathlib
 from layercraft.host.cache import Cache
 from layercraft.host.client import Client
-from layercraft.resolution.lockfile import Pin
+from layercraft.resolution.pins import Pin
 from layercraft.wheels.downloads import fetch
 pins = [Pin(name="a", version="1", filename=url, url=url, path=None, sha256=f"{n:064x}", size=None)
         for n, url in enumerate(sys.argv[2:])]

@@ -9,7 +9,8 @@ from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
 
 from layercraft.errors import BadLockError
-from layercraft.resolution.lockfile import Lock, Pin, lock_name, read_lock, recorded_target, to_toml
+from layercraft.resolution.lockfile import read_lock, recorded_target, to_toml
+from layercraft.resolution.pins import Lock, Pin, lock_name
 from layercraft.target import Target, architectures, runtimes
 
 if TYPE_CHECKING:

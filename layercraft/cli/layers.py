@@ -143,7 +143,7 @@ def lock(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.pipeline import write_lock
     from layercraft.recipe.names import layer_name
     from layercraft.recipe.options import BuildOptions
-    from layercraft.resolution.lockfile import lock_name
+    from layercraft.resolution.pins import lock_name
 
     console = console_for(as_json=as_json, quiet=quiet)
     target = read_target(runtime, architecture, console)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from layercraft.layer.record import RecordedChange
     from layercraft.layer.sizes import SizeReport
     from layercraft.pipeline import Built
-    from layercraft.resolution.lockfile import Lock
+    from layercraft.resolution.pins import Lock
     from layercraft.resolution.resolver import Resolution
 
 GAUGE_WIDTH = 30

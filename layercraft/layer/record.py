@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from layercraft.layer.archive import Archive
     from layercraft.layer.change import Change
-    from layercraft.resolution.lockfile import Pin
+    from layercraft.resolution.pins import Pin
     from layercraft.target import Target
 
 SCHEMA = 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
@@ -24,6 +23,7 @@ from packaging.version import Version
 from layercraft.errors import BadLockError
 from layercraft.host.patience import without_credentials
 from layercraft.resolution.index import WHEEL_NAME
+from layercraft.resolution.pins import Lock, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,39 +34,6 @@ if TYPE_CHECKING:
 TOOL = "layercraft"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
-    """One locked wheel. `size` is in bytes; `path` stands for `url` where the lock names a local file."""
-
-    name: NormalizedName
-    version: str
-    filename: str
-    url: str | None
-    path: Path | None
-    sha256: str
-    size: int | None
-    requires: tuple[NormalizedName, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
-    """The wheels of one layer on one target, sorted by name, and the requirements they answer.
-
-    `requirements` are the user's own, as texts; empty for a lock of another tool. `excluded` are
-    distributions that were asked for and kept out.
-    """
-
-    target: Target
-    pins: tuple[Pin, ...]
-    requirements: tuple[str, ...] = ()
-    excluded: tuple[NormalizedName, ...] = ()
-
-
-def lock_name(stem: str, target: Target) -> str:
-    """Give the file name of a layer's lock: `pylock.NAME_3_13_arm64.toml` (PEP 751: no dots in NAME)."""
-    return f"pylock.{stem.replace('.', '-')}_{target.stem}.toml"
 
 
 def to_toml(lock: Lock) -> str:

@@ -11,12 +11,10 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from layercraft.errors import NoSolutionError, UnknownPackageError
 from layercraft.resolution.candidates import WheelSelector
-from layercraft.resolution.lockfile import Lock, Pin
 from layercraft.resolution.newer_releases import PassedOver, passed_over
+from layercraft.resolution.pins import Lock, Pin
 from layercraft.resolution.prefetch import Catalogue
-from layercraft.resolution.provider import Problem, Provider
 from layercraft.resolution.requirements import ActiveRequirements, normalized
-from layercraft.resolution.solver import Solution, Unsatisfiable, solve
 from layercraft.resolution.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from layercraft.recipe.requirements import RequirementsInput
     from layercraft.resolution.candidates import Candidate
     from layercraft.resolution.index import Index, MetadataSource
+    from layercraft.resolution.provider import Problem, Provider
+    from layercraft.resolution.solver import Solution, Unsatisfiable
     from layercraft.target import Target
 
 
@@ -66,7 +66,7 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
     selector = WheelSelector(target)
     active = ActiveRequirements(target.markers)
     wanted = Wanted.on_target(asked, active, excluded)
-    problem = _problem(wanted, excluded, prereleases=asked.prereleases)
+    constraints = _constraints(wanted)
     catalogue = Catalogue(
         index,
         metadata,
@@ -74,10 +74,21 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
         active,
         direct=wanted.direct_pages(selector),
         hashes=wanted.hashes(),
-        constraints=problem.constraints,
+        constraints=constraints,
         excluded=excluded,
     )
     with catalogue:
+        catalogue.expect(each.requirement for each in wanted.requirements)
+        # Imported while the index answers what is expected of it.
+        from layercraft.resolution.provider import Problem
+        from layercraft.resolution.solver import Unsatisfiable, solve
+
+        problem = Problem(
+            roots=[(each.requirement, each.source) for each in wanted.requirements],
+            constraints=constraints,
+            prereleases=None if asked.prereleases else _opened(wanted),
+            excluded=excluded,
+        )
         try:
             solution = solve(problem, catalogue, active, decided)
         except Unsatisfiable as failure:
@@ -105,18 +116,17 @@ def explain_failure(
     return explain(failure, selector, targets)
 
 
-def _problem(wanted: Wanted, excluded: Callable[[str], bool], *, prereleases: bool) -> Problem:
-    constraints: dict[NormalizedName, SpecifierSet] = {}
+def _constraints(wanted: Wanted) -> dict[NormalizedName, SpecifierSet]:
+    found: dict[NormalizedName, SpecifierSet] = {}
     for each in wanted.constraints:
-        constraints[each.name] = constraints.get(each.name, SpecifierSet()) & each.requirement.specifier
+        found[each.name] = found.get(each.name, SpecifierSet()) & each.requirement.specifier
+    return found
+
+
+def _opened(wanted: Wanted) -> frozenset[NormalizedName]:
+    """Give the packages for which the user names a pre-release, which admits them (PEP 440)."""
     named = (*wanted.requirements, *wanted.constraints)
-    opened = frozenset(each.name for each in named if each.requirement.specifier.prereleases)
-    return Problem(
-        roots=[(each.requirement, each.source) for each in wanted.requirements],
-        constraints=constraints,
-        prereleases=None if prereleases else opened,
-        excluded=excluded,
-    )
+    return frozenset(each.name for each in named if each.requirement.specifier.prereleases)
 
 
 def _raise_unknown(problem: Problem, provider: Provider) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from layercraft.layer.record import BuildRecord, RecordedChange
-    from layercraft.resolution.lockfile import Lock
+    from layercraft.resolution.pins import Lock
     from layercraft.verification.zip_contents import ZipContents
 
 # importlib.machinery.EXTENSION_SUFFIXES of CPython on Linux with glibc, and pip's own site-packages.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from layercraft.events import Progress, Reporter
     from layercraft.host.cache import Cache
     from layercraft.host.client import Client
-    from layercraft.resolution.lockfile import Pin
+    from layercraft.resolution.pins import Pin
 
 LARGEST = 0xFFFFFFFF  # bytes; a longer file could only be a zip64 archive, which no layer may hold
 _CHUNK = 1 << 18  # bytes

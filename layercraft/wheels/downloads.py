@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from layercraft.events import Reporter
     from layercraft.host.cache import Cache
     from layercraft.host.client import Client
-    from layercraft.resolution.lockfile import Pin
+    from layercraft.resolution.pins import Pin
 
 THREADS = 8
 LONGEST_END = 1.0  # seconds that `Downloads.close` waits for threads that still read
