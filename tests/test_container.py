@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from engine_fixtures import image_name
 from probed_layers import METADATA, layer_of
-from test_container_lifetime import clients_of
+from test_container_lifetime import left_running
 
 import layercraft as package
 from layercraft.errors import EngineError
@@ -312,7 +312,7 @@ def test_a_signal_during_a_verification_leaves_nothing(
         assert process.wait(60) == 130
     assert engine.containers() == []
     assert list(scratch.iterdir()) == []
-    assert clients_of(engine) == []
+    assert left_running(engine) == []
 
 
 def test_after_a_kill_the_probe_ends_by_itself_and_the_next_run_sweeps(

@@ -32,13 +32,15 @@ class Dialect:
     `name` is the command. `options` go with every new container: no shared memory, no further
     writable folder, no log on the disk, no SELinux label that would hide our mounts, no waiting when
     it is removed. `takes_stdin` tells whether a container that is started can read our stdin.
-    `remedy` starts what has stopped.
+    `prepares` tells that a container must be prepared before it is started: else a start that is
+    killed half-way leaves a process behind. `remedy` starts what has stopped.
     """
 
     name: str
     options: tuple[str, ...]
     takes_stdin: bool
     remedy: str
+    prepares: bool = False
 
 
 # Neither nerdctl nor finch, which is a nerdctl, knows `--ipc none`: a folder that takes no file stands
@@ -62,6 +64,7 @@ DIALECTS = (
         ),
         takes_stdin=True,
         remedy="`podman machine start`",
+        prepares=True,
     ),
     Dialect(name="finch", options=(_NO_SHARED_MEMORY,), takes_stdin=False, remedy="`finch vm start`"),
     Dialect(

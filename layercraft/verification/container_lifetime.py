@@ -157,6 +157,9 @@ def _create(client: Client, name: str, blueprint: Blueprint) -> None:
             hint="does the engine see that folder? Point TMPDIR to one that it shares" if unseen else None,
         )
 
+    if client.dialect.prepares:
+        client.must("init", name)
+
 
 def _mount(source: Path, target: str) -> str:
     """Give one line of comma-separated values, as engines read it; a missing source is an error then."""
