@@ -158,7 +158,7 @@ def _create(client: Client, name: str, blueprint: Blueprint) -> None:
         )
 
     if client.dialect.prepares:
-        client.must("init", name)
+        client("init", name)  # what is wrong with it, the start tells again
 
 
 def _mount(source: Path, target: str) -> str:
