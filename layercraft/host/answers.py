@@ -62,14 +62,11 @@ class CachedAnswers:
         self._cache = cache
         self._now = now
 
-    def get(
-        self, url: str, *, accept: str, lifetime: int, begun: Callable[[], object] = lambda: None
-    ) -> Answer:
+    def get(self, url: str, *, accept: str, lifetime: int) -> Answer:
         """Give the answer of a URL in the media types of `accept`, from the cache while it is fresh.
 
         Fresh means: as long as Cache-Control says, else `lifetime` seconds; a 404 at most 10 minutes.
-        Answers other than 200 and 404 are given and not kept. Offline, any age will do. `begun` is
-        called when the server, where it is asked, has begun to answer.
+        Answers other than 200 and 404 are given and not kept. Offline, any age will do.
 
         Raises:
             IndexUnreachableError: the host gives no answer.
@@ -86,7 +83,7 @@ class CachedAnswers:
             return kept.answer
         if kept is not None and 0 <= self._now() - kept.stored < kept.lifetime:
             return kept.answer
-        answer = self._client.get(url, {"accept": accept, **_conditions(kept)}, begun=begun)
+        answer = self._client.get(url, {"accept": accept, **_conditions(kept)})
         if answer.status == _UNCHANGED and kept is not None:
             answer = _refreshed(kept, answer)
         if answer.status in _KEPT_STATUSES:

@@ -61,18 +61,12 @@ class Client:
         self._pause = pause
         self._transport = Transport(user_agent)
 
-    def get(
-        self,
-        url: str,
-        headers: Mapping[str, str] = _NO_HEADERS,
-        *,
-        begun: Callable[[], object] = lambda: None,
-    ) -> Answer:
+    def get(self, url: str, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
         """Give the answer to a GET: any 2xx, 304, 401, 403, 404 or 416.
 
         429, 500, 502, 503, 504 and broken connections are tried up to 4 times, with growing pauses or
         the server's Retry-After (RFC 9110, section 10.2.3), each at most 60 s. Pages are asked for
-        with gzip, ranges as they are. `begun` is called when the server has begun to answer.
+        with gzip, ranges as they are.
 
         Raises:
             IndexUnreachableError: no answer, another status, or a body over 256 MiB; names the host.
@@ -86,7 +80,6 @@ class Client:
             try:
                 with self._transport.open(url, asked) as reply:
                     if _is_success(reply) or reply.status in _ANSWERS:
-                        begun()
                         body = _read(reply, url)
                         return Answer(status=reply.status, headers=reply.headers, body=body, url=reply.url)
                     refusal = reply

@@ -6,9 +6,9 @@ anything but such a page (some answer every address with HTML), is asked through
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LIFETIME = 15 * 60
 """Seconds that a page counts as fresh where the server does not say."""
 PATIENCE = 0.2
-"""Seconds in which a healthy server begins to answer, over the slowest of usual connections."""
+"""Seconds in which a healthy server gives a page, over the slowest of usual connections."""
 OK = 200
 
 
@@ -63,8 +63,8 @@ class PypiJsonIndex:
     """Pages from the JSON API, and from `simple` where the JSON API has none.
 
     Once the JSON API has missed a package that the Simple API has, it is not asked again: the
-    index does not speak it. A page that it has not begun to give after `patience` seconds is asked for
-    from the Simple API too, and the first answer counts: both list the same files.
+    index does not speak it. A page that is not there after `patience` seconds is asked for from the
+    Simple API too, where it is half as long, and counts if it comes: both list the same files.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class PypiJsonIndex:
         if not self._speaks_json:
             return self._simple.page(name)
         asked: Future[IndexPage | None] = Future()
-        begun = Event()
-        Thread(target=self._ask, args=(name, asked, begun), name="json-page", daemon=True).start()
-        if not begun.wait(self._patience):
+        Thread(target=self._ask, args=(name, asked), name="json-page", daemon=True).start()
+        wait([asked], self._patience)
+        if not asked.done():
             with suppress(LayercraftError):
                 return self._simple.page(name)
         try:
@@ -98,16 +98,14 @@ class PypiJsonIndex:
         self._speaks_json = False
         return page
 
-    def _ask(self, name: NormalizedName, asked: Future[IndexPage | None], begun: Event) -> None:
+    def _ask(self, name: NormalizedName, asked: Future[IndexPage | None]) -> None:
         url = f"{self._root}/pypi/{name}/json"
         try:
-            answer = self._answers.get(url, accept="application/json", lifetime=LIFETIME, begun=begun.set)
+            answer = self._answers.get(url, accept="application/json", lifetime=LIFETIME)
             files = decode(answer.body) if answer.status == OK else None
             asked.set_result(None if files is None else IndexPage(url=answer.url or url, files=files))
         except BaseException as error:  # noqa: BLE001 (handed to the thread that waits for the page)
             asked.set_exception(error)
-        finally:
-            begun.set()
 
 
 def decode(body: bytes) -> tuple[IndexFile, ...] | None:
