@@ -6,6 +6,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from layercraft.layer.unpacked import folders_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -50,7 +52,7 @@ class Importable:
         self._suffixes = (".py", *self.extension_suffixes, ".pyc")
         self._files = frozenset(files)
         self._known: dict[str, str | None] = {}
-        filled = _folders(self._files)
+        filled = folders_of(self._files)
         self._emptied = frozenset(folders) - filled
         self._folders = self._emptied | filled
         self._foreign = {path.partition(".")[0] for path in self._files if _FOREIGN.search(path)}
@@ -109,13 +111,3 @@ class Importable:
         is_package = last == "__init__" and bool(parents)
         parts = parents if is_package else [*parents, last]
         return Named(".".join(parts), is_package) if all(map(str.isidentifier, parts)) else None
-
-
-def _folders(files: Iterable[str]) -> set[str]:
-    folders: set[str] = set()
-    for path in files:
-        folder = path.rpartition("/")[0]
-        while folder and folder not in folders:
-            folders.add(folder)
-            folder = folder.rpartition("/")[0]
-    return folders
