@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from layercraft.errors import ConflictError, UsageError
+from layercraft.errors import UsageError
 from layercraft.events import SILENT, RememberingReporter
 from layercraft.inputs import inputs_digest, tool_version
 from layercraft.recipe.names import layer_name
@@ -23,18 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from layercraft.events import Reporter
-    from layercraft.layer.change import Change
     from layercraft.layer.record import BuildRecord
-    from layercraft.layer.rules import Rule
     from layercraft.layer.sizes import SizeReport
-    from layercraft.layer.tree import Tree
     from layercraft.recipe.recipe import Recipe
     from layercraft.resolution.pins import Lock
     from layercraft.resolution.resolver import Resolution
     from layercraft.target import Target
-
-MOST_TOLD = 5
-"""Conflicts that one error names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +160,7 @@ def _build(job: Job, inputs: str) -> Built:
     from layercraft.layer.sizes import check_limit
     from layercraft.layer.tree import Tree
     from layercraft.layer.unpacked import lay_out
+    from layercraft.transformations import tell_conflicts, transformed
 
     told = RememberingReporter(job.reporter)
     told.notice(f"building {job.recipe.name} for {job.target}")
@@ -173,9 +168,9 @@ def _build(job: Job, inputs: str) -> Built:
     zip_path, lock_path, record_path = output_paths(job.recipe, job.target, job.options)
     with TemporaryDirectory(prefix="layercraft-") as staging:
         locked, resolution, wheels = locked_wheels(job)
-        changes = _changes(job, Tree.of(wheels, job.target), locked, Path(staging))
+        changes = transformed(job, Tree.of(wheels, job.target), locked, Path(staging))
         tree = changes[-1].tree
-        _tell_conflicts(tree, job)
+        tell_conflicts(tree, job)
         check_limit(tree, job.recipe.limits.unzipped or UNZIPPED_LIMIT)
         if job.options.unpacked:
             lay_out(tree, job.options.unpacked, reporter=told)
@@ -201,48 +196,3 @@ def _build(job: Job, inputs: str) -> Built:
         resolution=resolution,
         skipped=False,
     )
-
-
-def _changes(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
-    """Apply script, rules and the new RECORDs, in this order; the last change holds the final tree."""
-    from layercraft.layer.dist_info import rewrite_records
-    from layercraft.layer.rules import clean
-    from layercraft.layer.script import run_script
-
-    changes: list[Change] = []
-    script = job.recipe.script if job.options.preset != "none" else None
-    if script:
-        search_path = job.options.search_path
-        changes.append(run_script(tree, script, staging, search_path=search_path, reporter=job.reporter))
-        tree = changes[-1].tree
-    rules, keep = _rules(job)
-    requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
-    changes += clean(tree, rules, keep=keep, requires=requires, reporter=job.reporter)
-    tree = changes[-1].tree if changes else tree
-    return (*changes, rewrite_records(tree))
-
-
-def _rules(job: Job) -> tuple[list[Rule], list[Rule]]:
-    """Give what removes and what keeps. The option "none" leaves all files; a recipe's "none" its globs."""
-    from layercraft.layer.rules import Rule, preset
-
-    rules = list(preset(job.options.preset or job.recipe.preset))
-    if job.options.preset == "none":
-        return rules, []
-    source = f"layers/{job.recipe.name}/layer.toml"
-    cleanup = job.recipe.cleanup
-    rules += [Rule.of_glob(glob, source=source) for glob in cleanup.remove]
-    return rules, [Rule.of_glob(glob, source=source) for glob in cleanup.keep]
-
-
-def _tell_conflicts(tree: Tree, job: Job) -> None:
-    conflicts = [conflict for conflict in tree.conflicts if conflict.path in tree.entries]
-    if job.options.strict and conflicts:
-        told = [f"{each.path}: {each.winner} and {each.loser} bring different files" for each in conflicts]
-        more = [f"{len(told) - MOST_TOLD} more such paths"] if len(told) > MOST_TOLD else []
-        raise ConflictError(
-            "; ".join([*told[:MOST_TOLD], *more]),
-            hint="keep one of them out with --exclude, or build without --strict",
-        )
-    for conflict in conflicts:
-        job.reporter.warning(str(conflict))

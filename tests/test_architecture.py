@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "inputs": (*GROUND, "recipe"),
     "sources": (*GROUND, "recipe", "resolution"),
     "supply": (*GROUND, *STAGES, "sources"),
-    "pipeline": (*GROUND, *STAGES, "inputs", "sources", "supply"),
+    "transformations": (*GROUND, *STAGES, "supply"),
+    "pipeline": (*GROUND, *STAGES, "inputs", "sources", "supply", "transformations"),
     "runtime_packages": (*GROUND, *STAGES, "sources", "pipeline"),
     # what people see
     "console": (*GROUND, *STAGES),

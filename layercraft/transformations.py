@@ -1,0 +1,75 @@
+"""All that changes the tree between the wheels and the zip, in one order: script, rules, RECORDs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from layercraft.errors import ConflictError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from layercraft.layer.change import Change
+    from layercraft.layer.rules import Rule
+    from layercraft.layer.tree import Tree
+    from layercraft.resolution.pins import Lock
+    from layercraft.supply import Job
+
+MOST_TOLD = 5
+"""Conflicts that one error names."""
+
+
+def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
+    """Apply all that the job asks for; the last change holds the final tree.
+
+    `staging` is an empty folder for what must lie on disk meanwhile.
+
+    Raises:
+        LayercraftError: a step failed, or could not read what it needs.
+    """
+    from layercraft.layer.dist_info import rewrite_records
+    from layercraft.layer.rules import clean
+    from layercraft.layer.script import run_script
+
+    changes: list[Change] = []
+    script = job.recipe.script if job.options.preset != "none" else None
+    if script:
+        search_path = job.options.search_path
+        changes.append(run_script(tree, script, staging, search_path=search_path, reporter=job.reporter))
+        tree = changes[-1].tree
+    rules, keep = _rules(job)
+    requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
+    changes += clean(tree, rules, keep=keep, requires=requires, reporter=job.reporter)
+    tree = changes[-1].tree if changes else tree
+    return (*changes, rewrite_records(tree))
+
+
+def _rules(job: Job) -> tuple[list[Rule], list[Rule]]:
+    """Give what removes and what keeps. The option "none" leaves all files; a recipe's "none" its globs."""
+    from layercraft.layer.rules import Rule, preset
+
+    rules = list(preset(job.options.preset or job.recipe.preset))
+    if job.options.preset == "none":
+        return rules, []
+    source = f"layers/{job.recipe.name}/layer.toml"
+    cleanup = job.recipe.cleanup
+    rules += [Rule.of_glob(glob, source=source) for glob in cleanup.remove]
+    return rules, [Rule.of_glob(glob, source=source) for glob in cleanup.keep]
+
+
+def tell_conflicts(tree: Tree, job: Job) -> None:
+    """Warn of every path in the tree for which two distributions bring different files.
+
+    Raises:
+        ConflictError: there is one, and the job is strict.
+    """
+    conflicts = [conflict for conflict in tree.conflicts if conflict.path in tree.entries]
+    if job.options.strict and conflicts:
+        told = [f"{each.path}: {each.winner} and {each.loser} bring different files" for each in conflicts]
+        more = [f"{len(told) - MOST_TOLD} more such paths"] if len(told) > MOST_TOLD else []
+        raise ConflictError(
+            "; ".join([*told[:MOST_TOLD], *more]),
+            hint="keep one of them out with --exclude, or build without --strict",
+        )
+    for conflict in conflicts:
+        job.reporter.warning(str(conflict))
