@@ -22,6 +22,7 @@ from layercraft.layer.record import (
     write_build_record,
 )
 from layercraft.layer.rules import Rule, clean
+from layercraft.layer.zipped import ZippedSizes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def record(tmp_path: Path) -> BuildRecord:
         tool="0.1.0",
         inputs="00ff",
         pins=(RecordedPin(name="a", version="1.0", filename="a-1.0-py3-none-any.whl", sha256="ab"),),
-        changes=(RecordedChange.of(change),),
+        changes=(RecordedChange.of(change, ZippedSizes.of(change.tree, archive.members)),),
         zip=RecordedZip.of(archive),
         warnings=("mind the gap",),
     )
@@ -56,6 +57,7 @@ def test_a_record_tells_the_build_as_json(record: BuildRecord, tmp_path: Path) -
             "rule": "*.pyi",
             "files": 1,
             "saved": 2,
+            "saved_zipped": 2 + 76 + 2 * len("python/a.pyi"),
             "removed": ["python/a.pyi"],
         }
     ]
@@ -94,8 +96,20 @@ def test_any_text_and_number_comes_back(
 def test_added_files_count_as_negative_savings() -> None:
     tree = inline_tree({"a": b"1"})
     change = Change.between(tree, {**tree.entries, "b": inline("b", b"23")}, Reason(source="cleanup.sh"))
-    recorded = RecordedChange.of(change)
+    recorded = RecordedChange.of(change, ZippedSizes(tree=tree, packed={}))
     assert (recorded.source, recorded.rule, recorded.files, recorded.saved) == ("cleanup.sh", "", 1, -2)
+    assert recorded.saved_zipped == -2 - 76 - 2 * len("b")
+
+
+def test_records_from_before_zipped_savings_were_told_are_still_read(
+    record: BuildRecord, tmp_path: Path
+) -> None:
+    path = tmp_path / "record.json"
+    write_build_record(record, path)
+    told = json.loads(path.read_bytes())
+    del told["changes"][0]["saved_zipped"]
+    path.write_text(json.dumps(told))
+    assert read_build_record(path).changes[0].saved_zipped is None
 
 
 def test_unknown_keys_are_passed_over(record: BuildRecord, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def show_built(console: Console, built: Built, top: int) -> None:
         console.out(f"  {line}")
     rows = [_change_row(change) for change in record.changes if change.files]
     if rows:
-        console.out(console.styled("Changes", "title"))
+        console.out(console.styled("Changes (files, unzipped, zipped)", "title"))
     for line in columns(rows):
         console.out(f"  {line}")
     show_sizes(console, built.sizes, top)
@@ -50,11 +50,15 @@ def show_built(console: Console, built: Built, top: int) -> None:
     )
 
 
-def _change_row(change: RecordedChange) -> tuple[str, str, str]:
+def _change_row(change: RecordedChange) -> tuple[str, ...]:
     reason = f"{change.source}: {change.rule}" if change.rule else change.source
-    sign, saved = ("-", change.saved) if change.saved >= 0 else ("+", -change.saved)
     files = "1 file" if change.files == 1 else f"{change.files:,} files"
-    return reason, files, sign + human_size(saved)
+    zipped = "" if change.saved_zipped is None else _difference(-change.saved_zipped)
+    return reason, files, _difference(-change.saved), zipped
+
+
+def _difference(size: int) -> str:
+    return ("+" if size > 0 else "-") + human_size(abs(size))
 
 
 def built_document(built: Built, top: int) -> dict[str, Any]:

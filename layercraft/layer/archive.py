@@ -37,6 +37,11 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 
+ENTRY_HEADERS = _LOCAL.size + _CENTRAL.size
+"""Bytes that the two headers of an entry take, besides its name in each."""
+END_SIZE = _END.size
+"""Bytes of the end record."""
+
 _VERSION = 20  # 4.4.3: DEFLATE
 _MADE_BY_UNIX = 3 << 8 | _VERSION  # 4.4.2
 _UTF8 = 0x0800  # 4.4.4

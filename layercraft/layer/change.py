@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from layercraft.layer.tree import Entry, Tree
 
@@ -57,6 +57,10 @@ class Change:
     @property
     def saved(self) -> int:
         """Unzipped bytes that the layer is smaller by; negative when it grew."""
-        gone = sum(entry.size for entry in self.removed)
-        shrunk = sum(before.size - after.size for before, after in self.replaced)
-        return gone + shrunk - sum(entry.size for entry in self.added)
+        return self.saved_by(lambda entry: entry.size)
+
+    def saved_by(self, size: Callable[[Entry], int]) -> int:
+        """Give the bytes that the layer is smaller by, where `size` tells what a file takes."""
+        gone = sum(map(size, self.removed))
+        shrunk = sum(size(before) - size(after) for before, after in self.replaced)
+        return gone + shrunk - sum(map(size, self.added))

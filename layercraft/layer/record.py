@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self
 from layercraft.errors import UsageError
 from layercraft.layer.output import replacing
 from layercraft.layer.sizes import Share  # noqa: TC001 (msgspec reads the annotations)
+from layercraft.layer.zipped import ZippedSizes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from layercraft.layer.archive import Archive
@@ -50,25 +51,29 @@ class RecordedPin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedChange:
-    """One change: who asked for it, how many files it touched, the unzipped bytes that it saved.
+    """One change: who asked for it, how many files it touched, the bytes that it saved.
 
-    `removed` holds the paths that went, so that a failing import can be traced to its rule.
+    `saved` are unzipped bytes, `saved_zipped` those of the zip, headers included; None in records of
+    layercraft 0.1.0, which did not tell. `removed` holds the paths that went, so that a failing
+    import can be traced to its rule.
     """
 
     source: str
     rule: str
     files: int
     saved: int
+    saved_zipped: int | None = None
     removed: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, change: Change) -> Self:
-        """Write down a change."""
+    def of(cls, change: Change, zipped: ZippedSizes) -> Self:
+        """Write down a change; `zipped` tells what its files take in the zip."""
         return cls(
             source=change.reason.source,
             rule=change.reason.rule,
             files=change.files,
             saved=change.saved,
+            saved_zipped=change.saved_by(zipped),
             removed=tuple(entry.path for entry in change.removed),
         )
 
@@ -125,18 +130,19 @@ class BuildRecord:
         tool: str,
         inputs: str,
         pins: Iterable[Pin],
-        changes: Iterable[Change],
+        changes: Sequence[Change],
         archive: Archive,
         warnings: Iterable[str],
     ) -> Self:
-        """Write down a build."""
+        """Write down a build; the last of its changes holds the tree that was zipped."""
+        zipped = ZippedSizes.of(changes[-1].tree, archive.members)
         return cls(
             name=name,
             target=RecordedTarget(runtime=target.runtime.name, architecture=target.architecture),
             tool=tool,
             inputs=inputs,
             pins=tuple(RecordedPin.of(pin) for pin in pins),
-            changes=tuple(RecordedChange.of(change) for change in changes),
+            changes=tuple(RecordedChange.of(change, zipped) for change in changes),
             zip=RecordedZip.of(archive),
             warnings=tuple(warnings),
         )
