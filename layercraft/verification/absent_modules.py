@@ -18,7 +18,7 @@ from layercraft.verification.report import STATIC, Finding, Unchecked
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from layercraft.verification.importable import Importable
+    from layercraft.layer.importable import Importable
     from layercraft.verification.source_files import SourceFiles
 
 _MAKES_MODULES = re.compile(rb"sys\.modules(?:\[[^\]\n]*\]\s*=(?!=)|\.update|\.setdefault)")

@@ -10,9 +10,9 @@ from layercraft.verification.report import STATIC, Finding, Unchecked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from layercraft.layer.importable import Importable
     from layercraft.target import Target
     from layercraft.verification.compiled_files import CompiledFiles
-    from layercraft.verification.importable import Importable
 
 # The tags that CPython and PyPy put into names of extension modules (PEP 3149), on any system.
 _ABI = re.compile(r"\.(?:cpython-\w+|pypy\d+-\w+|cp\d+\w*)(?:-[\w-]+)?\.(?:so|pyd)$")

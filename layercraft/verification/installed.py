@@ -17,7 +17,7 @@ from layercraft.formats.record_file import read_record
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from layercraft.verification.importable import Importable
+    from layercraft.layer.importable import Importable
     from layercraft.verification.zip_contents import ZipContents
 
 _DIST_INFO = re.compile(r"(?P<name>[^/]+?)(?:-(?P<version>[^/-]+))?\.dist-info(?:/(?P<file>.+))?")

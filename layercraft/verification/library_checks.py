@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from layercraft.formats.elf import ElfFile
-    from layercraft.verification.importable import Importable
+    from layercraft.layer.importable import Importable
     from layercraft.verification.layer import LayerUnderTest
     from layercraft.verification.source_files import SourceFiles
 

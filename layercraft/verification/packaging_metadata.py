@@ -11,7 +11,7 @@ from layercraft.verification.report import STATIC, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from layercraft.verification.importable import Importable
+    from layercraft.layer.importable import Importable
     from layercraft.verification.installed import Installed
     from layercraft.verification.layer import LayerUnderTest
 

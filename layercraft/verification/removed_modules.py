@@ -12,7 +12,7 @@ from layercraft.verification.report import STATIC, Finding, Unchecked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from layercraft.verification.importable import Importable
+    from layercraft.layer.importable import Importable
     from layercraft.verification.source_files import SourceFiles
 
 _WORDS = re.compile(rb"\w+")

@@ -13,8 +13,8 @@ from layercraft.formats.python_source import UnreadableSourceError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from layercraft.layer.importable import Importable
     from layercraft.target import Target
-    from layercraft.verification.importable import Importable
     from layercraft.verification.zip_contents import ZipContents
 
 # What users of lazy_loader write at the top of a package.

@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from layercraft.layer.importable import Importable
 from layercraft.verification.absent_modules import AbsentModules
 from layercraft.verification.compiled_checks import CompiledChecks
 from layercraft.verification.compiled_files import read_compiled
-from layercraft.verification.importable import Importable
 from layercraft.verification.installed import missing_files, pure_files, read_installed
 from layercraft.verification.layout import check_layout
 from layercraft.verification.library_checks import LibraryChecks
