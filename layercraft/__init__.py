@@ -27,11 +27,16 @@ if TYPE_CHECKING:
     from layercraft.resolution.resolver import Resolution
     from layercraft.sources import Sources, open_sources
     from layercraft.target import Target, runtimes
+    from layercraft.verification.checks import Checks
+    from layercraft.verification.layer import read_layer
+    from layercraft.verification.report import Verification
+    from layercraft.verification.verdict import Search, choose_engine, verify
 
 _HOMES = {
     "SILENT": "events",
     "BuildOptions": "recipe.options",
     "Built": "pipeline",
+    "Checks": "verification.checks",
     "LayercraftError": "errors",
     "Lock": "resolution.pins",
     "Pin": "resolution.pins",
@@ -40,18 +45,23 @@ _HOMES = {
     "Reporter": "events",
     "RequirementsInput": "recipe.requirements",
     "Resolution": "resolution.resolver",
+    "Search": "verification.verdict",
     "Sources": "sources",
     "Target": "target",
+    "Verification": "verification.report",
     "build": "pipeline",
+    "choose_engine": "verification.verdict",
     "find_recipe": "recipe.catalog",
     "list_recipes": "recipe.catalog",
     "lock": "pipeline",
     "open_sources": "sources",
+    "read_layer": "verification.layer",
     "read_lock": "resolution.lockfile",
     "read_recipe": "recipe.recipe",
     "read_sizes": "layer.zip_sizes",
     "runtimes": "target",
     "shipped_layers": "recipe.catalog",
+    "verify": "verification.verdict",
     "write_lock": "pipeline",
 }
 
@@ -59,6 +69,7 @@ __all__ = [
     "SILENT",
     "BuildOptions",
     "Built",
+    "Checks",
     "LayercraftError",
     "Lock",
     "Pin",
@@ -67,18 +78,23 @@ __all__ = [
     "Reporter",
     "RequirementsInput",
     "Resolution",
+    "Search",
     "Sources",
     "Target",
+    "Verification",
     "build",
+    "choose_engine",
     "find_recipe",
     "list_recipes",
     "lock",
     "open_sources",
+    "read_layer",
     "read_lock",
     "read_recipe",
     "read_sizes",
     "runtimes",
     "shipped_layers",
+    "verify",
     "write_lock",
 ]
 

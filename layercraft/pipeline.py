@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from layercraft.resolution.pins import Lock
     from layercraft.resolution.resolver import Resolution
     from layercraft.target import Target
+    from layercraft.verification.report import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What a build made: three files, what went in, and how large it is.
+    """What a build made: three files, what went in, how large it is, and what its files tell.
 
-    `resolution` is None where a lock was given or nothing had to be done (`skipped`).
+    `resolution` is None where a lock was given or nothing had to be done (`skipped`). `verdict` is
+    that of the static engine, None without `BuildOptions.check`: the zip is there whatever it says.
     """
 
     zip: Path
@@ -45,6 +47,7 @@ class Built:
     sizes: SizeReport
     resolution: Resolution | None
     skipped: bool
+    verdict: Verification | None = None
 
 
 def lock(
@@ -106,7 +109,8 @@ def build(
         job = Job(recipe=recipe, target=target, options=options, sources=opened, reporter=reporter)
         # A folder that is asked for must be laid out, whatever zip is there.
         done = _existing(job, inputs) if options.skip_existing and not options.unpacked else None
-        return done or _build(job, inputs)
+        built = done or _build(job, inputs)
+        return replace(built, verdict=_judged(built, job)) if options.check else built
 
 
 def output_paths(recipe: Recipe, target: Target, options: BuildOptions) -> tuple[Path, Path, Path]:
@@ -152,6 +156,16 @@ def _existing(job: Job, inputs: str) -> Built | None:
         resolution=None,
         skipped=True,
     )
+
+
+def _judged(built: Built, job: Job) -> Verification:
+    """Let the static engine judge the zip; what was read of the wheels when they were checked is known."""
+    from layercraft.verification.layer import recorded_layer
+    from layercraft.verification.verdict import judge
+
+    files = frozenset(file.path for file in built.sizes.files)
+    layer = recorded_layer(built.zip, job.target, built.record, files)
+    return judge(layer, job.sources.cache, job.reporter)
 
 
 def _build(job: Job, inputs: str) -> Built:

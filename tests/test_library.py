@@ -155,7 +155,8 @@ def test_a_reporter_is_told_all(tmp_path: Path, sources: Sources) -> None:
     assert any(notice.startswith("native 2.1: ") for notice in listener.notices)
     assert listener.warnings == list(built.record.warnings)
     assert "twin-one and twin-two" in listener.warnings[0]
-    assert {total == done for total, done in listener.jobs.values()} == {True}
+    known = [(total, done) for total, done in listener.jobs.values() if total is not None]
+    assert {total == done for total, done in known} == {True}
     assert {"checking wheels", "Writing mine_3_13_arm64.zip"} <= set(listener.jobs)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from readme_commands import run, shown
 
-README = Path(__file__).parents[1] / "README.md"
-BLOCKS = re.findall(r"^```console\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-SHOWN = [part for block in BLOCKS for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def expected_code(output: str) -> int:
@@ -21,17 +19,10 @@ def expected_code(output: str) -> int:
 
 @pytest.mark.network
 def test_every_command_of_the_readme_does_what_is_shown(tmp_path: Path) -> None:
-    assert len(SHOWN) > 5
-    for part in SHOWN:
-        command, _, output = part.partition("\n")
-        ran = subprocess.run(  # noqa: S602 (as a person types it)
-            command.replace("layercraft", f"{sys.executable} -m layercraft", 1),
-            shell=True,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    commands = shown()
+    assert len(commands) > 5
+    for command, output in commands:
+        ran = run(command, tmp_path)
         assert ran.returncode == expected_code("\n" + output), (command, ran.stderr)
         assert headings(ran.stdout) == headings(output), command
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from functools import cache
 
+from elf_files import AARCH64, X86_64, ElfDraft
 from wheelhouse import WheelDraft
 
 from layercraft.target import UNZIPPED_LIMIT
 
-_MACHINES = ("x86_64", "aarch64")
+_MACHINES = {"x86_64": X86_64, "aarch64": AARCH64}
 _ENTRY_POINTS = "[console_scripts]\nplain = plain:main\n"
 
 
@@ -46,7 +47,9 @@ def _native(version: str, python: str, machine: str) -> WheelDraft:
         files={
             "native/__init__.py": b"from native import _speed\n",
             "native/_speed.c": b"int x;\n",
-            module: b"\x7fELF" + machine.encode() * 500,
+            module: ElfDraft(
+                machine=_MACHINES[machine], modules=("_speed",), tail=machine.encode() * 500
+            ).packed(),
         },
         tag=f"{python}-{python}-manylinux_2_17_{machine}",
     )

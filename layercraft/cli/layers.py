@@ -33,11 +33,13 @@ from layercraft.cli.parameters import (
     sources,
 )
 from layercraft.errors import UsageError
+from layercraft.verification.report import FAILED, PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from layercraft.recipe.recipe import Recipe
+    from layercraft.verification.report import Verification
 
 
 def build(  # noqa: PLR0913 (a command's options are its parameters)
@@ -65,8 +67,12 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
         Path | None, typer.Option("--unpacked", metavar="DIR", help="Also lay the files out in this folder.")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Inflate and compare every member once per wheel.")
+        bool,
+        typer.Option("--check/--no-check", help="Check the wheels' bytes, and judge the layer's files."),
     ] = True,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Run the imports too, in the strongest engine here.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Two different files at one path are an error.")
     ] = False,
@@ -80,6 +86,8 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
 ) -> None:
     """Build layers: one zip for each NAME, or one from --require and --requirements."""
     from layercraft.cli.reports import built_document, show_built
+    from layercraft.cli.verdicts import show_static_verdict, show_verification
+    from layercraft.cli.verification import proved
     from layercraft.layer.rules import preset as known_preset
     from layercraft.pipeline import build as build_layer
     from layercraft.recipe.options import BuildOptions
@@ -109,14 +117,23 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
         search_path=os.environ.get("PATH", os.defpath),
     )
     documents = []
+    codes = []
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:
         for recipe in recipes:
             built = build_layer(recipe, target, options, sources=opened, reporter=console)
             show_built(console, built, top)
+            verdict = built.verdict
+            if verify:
+                verdict = proved(built, recipe, opened, console)
+                show_verification(console, verdict, None)
+            elif verdict:
+                show_static_verdict(console, verdict)
+            codes.append(_exit_code(verdict, verify=verify))
             if as_json:
-                documents.append(built_document(built, top))
+                documents.append(built_document(built, top, verdict))
     if as_json:
         console.document({"layers": documents})
+    raise typer.Exit(FAILED if FAILED in codes else max(codes))
 
 
 def lock(  # noqa: PLR0913 (a command's options are its parameters)
@@ -159,6 +176,13 @@ def lock(  # noqa: PLR0913 (a command's options are its parameters)
             documents.append(locked_document(resolution, path))
     if as_json:
         console.document({"locks": documents})
+
+
+def _exit_code(verdict: Verification | None, *, verify: bool) -> int:
+    """Give 1 on a finding; 3 when imports were to be run and nothing here could run them."""
+    if verify and verdict:
+        return verdict.exit_code
+    return PASSED if verdict is None or verdict.passed else FAILED
 
 
 def _globs(exclude: list[str] | None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from layercraft.pipeline import Built
     from layercraft.resolution.pins import Lock
     from layercraft.resolution.resolver import Resolution
+    from layercraft.verification.report import Verification
 
 GAUGE_WIDTH = 30
 TITLES: dict[Grouping, str] = {
@@ -61,9 +62,11 @@ def _difference(size: int) -> str:
     return ("+" if size > 0 else "-") + human_size(abs(size))
 
 
-def built_document(built: Built, top: int) -> dict[str, Any]:
+def built_document(built: Built, top: int, verdict: Verification | None) -> dict[str, Any]:
     """Give a build as JSON values; sizes in bytes."""
     import msgspec
+
+    from layercraft.cli.verdicts import verification_document
 
     return {
         "zip": str(built.zip),
@@ -76,6 +79,7 @@ def built_document(built: Built, top: int) -> dict[str, Any]:
         ],
         "build": msgspec.to_builtins(built.record),
         "sizes": sizes_document(built.sizes, top),
+        "verdict": verification_document(verdict) if verdict else None,
     }
 
 

@@ -30,6 +30,15 @@ def show_verification(console: Console, verification: Verification, invocation: 
     console.out(verdict_line(console, verification))
 
 
+def show_static_verdict(console: Console, verification: Verification) -> None:
+    """Show what a build found in the layer's files, the verdict in one line, and how to learn more."""
+    for finding in verification.findings:
+        _show(console, finding)
+    console.out(verdict_line(console, verification))
+    if verification.passed:
+        console.notice(f"run its imports: layercraft verify {verification.zip}")
+
+
 def verdict_line(console: Console, verification: Verification) -> str:
     """Give the verdict in one line."""
     target = f"{verification.runtime} {verification.architecture}"
@@ -62,7 +71,7 @@ def _show_invocation(console: Console, invocation: Invocation) -> None:
     console.out(invocation.report)
 
 
-def verification_document(verification: Verification, invocation: Invocation | None) -> dict[str, Any]:
+def verification_document(verification: Verification, invocation: Invocation | None = None) -> dict[str, Any]:
     """Give a verdict as JSON values; bytes and seconds."""
     import msgspec
 

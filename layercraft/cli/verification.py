@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +29,7 @@ from layercraft.errors import UsageError
 
 if TYPE_CHECKING:
     from layercraft.console import Console
+    from layercraft.pipeline import Built
     from layercraft.recipe.recipe import Recipe
     from layercraft.sources import Sources
     from layercraft.target import Target
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from layercraft.verification.engines import Engine
     from layercraft.verification.handler import Invocation
     from layercraft.verification.layer import LayerUnderTest
+    from layercraft.verification.report import Verification
+    from layercraft.verification.verdict import Search
 
 MB = 1 << 20
 
@@ -44,12 +47,12 @@ MB = 1 << 20
 class Wishes:
     """What the command line says beside the layers: `memory` in bytes, `timeout` in seconds."""
 
-    imports: tuple[str, ...]
-    deep: bool
-    timeout: float
-    memory: int
-    handler: str | None
-    event: str
+    imports: tuple[str, ...] = ()
+    deep: bool = False
+    timeout: float = 120
+    memory: int = 512 * MB
+    handler: str | None = None
+    event: str = "{}"
 
 
 def verify(  # noqa: PLR0913 (a command's options are its parameters)
@@ -105,16 +108,14 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
     """Prove that layers work: read every file, then run the imports in the strongest engine here."""
     from layercraft.cli.verdicts import exit_code, show_verification, verification_document
     from layercraft.verification.layer import read_layer
-    from layercraft.verification.verdict import Search, choose_engine
+    from layercraft.verification.verdict import choose_engine
     from layercraft.verification.verdict import verify as verify_layer
 
     console = console_for(as_json=as_json, quiet=quiet)
-    search = Search(
+    search = replace(
+        search_here(),
         engine=engine,
-        environment=os.environ,
         python=python,
-        pyenv_root=Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv"),
-        uv_root=Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python"),
         qemu=qemu,
         roots=tuple(root or ()),
         command=engine_command,
@@ -147,6 +148,38 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
     if as_json:
         console.document({"layers": documents})
     raise typer.Exit(1 if 1 in codes else max(codes))
+
+
+def search_here() -> Search:
+    """Give where engines are looked for on this machine."""
+    from layercraft.verification.verdict import Search
+
+    return Search(
+        environment=os.environ,
+        pyenv_root=Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv"),
+        uv_root=Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python"),
+    )
+
+
+def proved(built: Built, recipe: Recipe, opened: Sources, console: Console) -> Verification:
+    """Run what the recipe wants checked of a layer just built, in the strongest engine here.
+
+    Raises:
+        LayercraftError: this machine is at fault, not the layer.
+    """
+    from layercraft.target import Target
+    from layercraft.verification.layer import read_layer
+    from layercraft.verification.verdict import choose_engine
+    from layercraft.verification.verdict import verify as verify_layer
+
+    target = built.record.target
+    layer = read_layer(built.zip, Target.parse(target.runtime, target.architecture))
+    choice = choose_engine(layer.target, search_here(), opened.cache, console)
+    console.notice(choice.why)
+    checks = _checks(layer, recipe, Wishes())
+    return verify_layer(
+        layer, checks, choice.engine, judged=built.verdict, cache=opened.cache, reporter=console
+    )
 
 
 def _zip_of(

@@ -15,7 +15,7 @@ from layercraft.target import Target
 from layercraft.verification.zip_contents import open_zip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
     from layercraft.layer.record import BuildRecord, RecordedChange
@@ -66,7 +66,7 @@ def read_layer(zip: Path, target: Target | None = None) -> LayerUnderTest:  # no
         record = _record(zip, contents)
         target = target or _target(zip, record, contents)
         if record:
-            return _recorded(zip, target, record, contents)
+            return recorded_layer(zip, target, record, contents.listed)
         lock = _lock(zip, target)
         return LayerUnderTest(
             zip=zip,
@@ -76,15 +76,18 @@ def read_layer(zip: Path, target: Target | None = None) -> LayerUnderTest:  # no
         )
 
 
-def _recorded(path: Path, target: Target, record: BuildRecord, contents: ZipContents) -> LayerUnderTest:
+def recorded_layer(
+    zip: Path,  # noqa: A002 (the field's name)
+    target: Target,
+    record: BuildRecord,
+    files: Container[str],
+) -> LayerUnderTest:
+    """Give the layer that a build record tells of; `files` are the paths that its zip holds."""
     removed = {
-        file: _reason(change)
-        for change in record.changes
-        for file in change.removed
-        if file not in contents.listed
+        file: _reason(change) for change in record.changes for file in change.removed if file not in files
     }
     return LayerUnderTest(
-        zip=path,
+        zip=zip,
         target=target,
         record=record,
         removed=MappingProxyType(removed),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from layercraft.errors import EngineError, UsageError
 from layercraft.events import SILENT
 from layercraft.verification.deep import joined
 from layercraft.verification.engines import STRENGTH, Absent, Choice, strongest
-from layercraft.verification.report import STATIC, Verification
+from layercraft.verification.report import STATIC, Outcome, Verification
 from layercraft.verification.static import static
 
 if TYPE_CHECKING:
@@ -104,39 +104,56 @@ def _find(
     )
 
 
-def verify(
+def judge(layer: LayerUnderTest, cache: Cache | None = None, reporter: Reporter = SILENT) -> Verification:
+    """Judge a layer by its files alone: the static verdict.
+
+    Raises:
+        UsageError: the zip is missing, or is no zip that Lambda could unpack.
+    """
+    outcome = static(layer, cache, reporter)
+    return Verification(
+        engine=STATIC,
+        zip=str(layer.zip),
+        runtime=layer.target.runtime.name,
+        architecture=layer.target.architecture,
+        findings=outcome.findings,
+        checked=outcome.checked,
+        unchecked=outcome.unchecked,
+    )
+
+
+def verify(  # noqa: PLR0913 (what is judged, how, and three collaborators)
     layer: LayerUnderTest,
     checks: Checks,
     engine: Engine | None = None,
     *,
+    judged: Verification | None = None,
     cache: Cache | None = None,
     reporter: Reporter = SILENT,
 ) -> Verification:
     """Judge a layer: by its files, and by running the checks in `engine` where one is given.
 
-    It passes only where both pass: this machine may own a library that Lambda lacks.
+    It passes only where both pass: this machine may own a library that Lambda lacks. The files are
+    not read again where `judged` is their verdict already.
 
     Raises:
         UsageError: the zip is missing, or is no zip that Lambda could unpack.
         EngineError: the engine is at fault, not the layer.
     """
-    outcome = static(layer, cache, reporter)
-    ran_imports = False
-    if engine is not None:
-        ran = engine.verify(layer, checks, reporter)
-        ran_imports = ran.ran_imports
-        imports = ran.imports
-        outcome = joined(outcome, ran)
-    else:
-        imports = ()
-    return Verification(
-        engine=engine.name if engine else STATIC,
-        zip=str(layer.zip),
-        runtime=layer.target.runtime.name,
-        architecture=layer.target.architecture,
+    read = judged or judge(layer, cache, reporter)
+    if engine is None:
+        return read
+    ran = engine.verify(layer, checks, reporter)
+    outcome = joined(
+        Outcome(findings=read.findings, checked=read.checked, unchecked=read.unchecked),
+        ran,
+    )
+    return replace(
+        read,
+        engine=engine.name,
         findings=outcome.findings,
-        imports=imports,
+        imports=ran.imports,
         checked=outcome.checked,
         unchecked=outcome.unchecked,
-        ran_imports=ran_imports,
+        ran_imports=ran.ran_imports,
     )

@@ -1,0 +1,54 @@
+"""The commands of the README: a test runs them, and `python tests/readme_commands.py` renews their output."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+README = Path(__file__).parents[1] / "README.md"
+_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_COMMAND = re.compile(r"^\$ ", re.MULTILINE)
+
+
+def shown() -> list[tuple[str, str]]:
+    """Give each command of the README with the output that stands below it, in order."""
+    parts = [
+        part for block in _BLOCK.findall(README.read_text("utf-8")) for part in _COMMAND.split(block)[1:]
+    ]
+    return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
+
+
+def run(command: str, folder: Path, *, joined: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a command as a person types it; `joined` writes stderr into stdout as a terminal does."""
+    return subprocess.run(  # noqa: S602 (as a person types it)
+        command.replace("layercraft", f"{sys.executable} -u -m layercraft", 1),
+        shell=True,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if joined else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+def rewrite() -> None:
+    """Put today's output below every command of the README."""
+    with TemporaryDirectory() as first:
+        for command, _ in shown():  # fills the cache, so that no progress is told below
+            run(command, Path(first))
+    with TemporaryDirectory() as folder:
+        outputs = iter([run(command, Path(folder), joined=True).stdout for command, _ in shown()])
+
+    def with_outputs(block: re.Match[str]) -> str:
+        commands = [part.partition("\n")[0] for part in _COMMAND.split(block[1])[1:]]
+        told = "".join(f"$ {command}\n{next(outputs).rstrip()}\n" for command in commands)
+        return f"```console\n{told}```"
+
+    README.write_text(_BLOCK.sub(with_outputs, README.read_text("utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    rewrite()
