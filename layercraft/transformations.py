@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from layercraft.errors import ConflictError
@@ -28,6 +29,7 @@ def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Chan
         LayercraftError: a step failed, or could not read what it needs.
     """
     from layercraft.layer.dist_info import rewrite_records
+    from layercraft.layer.import_graph import needed_files
     from layercraft.layer.rules import clean
     from layercraft.layer.script import run_script
 
@@ -39,14 +41,16 @@ def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Chan
         tree = changes[-1].tree
     rules, keep = _rules(job)
     requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
-    changes += clean(tree, rules, keep=keep, requires=requires, reporter=job.reporter)
+    needed = partial(needed_files, target=job.target, cache=job.sources.cache)
+    changes += clean(tree, rules, keep=keep, requires=requires, needed=needed, reporter=job.reporter)
     tree = changes[-1].tree if changes else tree
     return (*changes, rewrite_records(tree))
 
 
 def _rules(job: Job) -> tuple[list[Rule], list[Rule]]:
     """Give what removes and what keeps. The option "none" leaves all files; a recipe's "none" its globs."""
-    from layercraft.layer.rules import Rule, preset
+    from layercraft.layer.presets import preset
+    from layercraft.layer.rules import Rule
 
     rules = list(preset(job.options.preset or job.recipe.preset))
     if job.options.preset == "none":

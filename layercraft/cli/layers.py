@@ -58,7 +58,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     output: Output = OUTPUT,
     preset: Annotated[
         str | None,
-        typer.Option("--preset", metavar="NAME", help="Cleanup preset: safe, or none for all files."),
+        typer.Option("--preset", metavar="NAME", help="Cleanup preset: safe, small, or none for all files."),
     ] = None,
     skip_existing: Annotated[
         bool, typer.Option("-s", "--skip-existing", help="Keep a zip that was built from the same inputs.")
@@ -88,7 +88,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.cli.reports import built_document, show_built
     from layercraft.cli.verdicts import show_static_verdict, show_verification
     from layercraft.cli.verification import proved
-    from layercraft.layer.rules import preset as known_preset
+    from layercraft.layer.presets import preset as known_preset
     from layercraft.pipeline import build as build_layer
     from layercraft.recipe.options import BuildOptions
 
