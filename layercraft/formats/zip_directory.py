@@ -33,11 +33,12 @@ IN_ZIP64 = 0xFFFFFFFF
 """4.4.8: a size or offset that stands in a zip64 record."""
 LOCAL_SIZE = 30
 """Bytes of a local header before its name (4.3.7)."""
+TAIL = 1 << 16
+"""Bytes that are read first: the end record, any sane comment, and often the whole directory."""
 
 _SIGNATURE = b"PK\x01\x02"
 _CENTRAL = struct.Struct("<4s4x2H4x3I4H2x2I")  # 4.3.12
 _END = struct.Struct("<4s4H2IH")  # 4.3.16
-_TAIL = 1 << 16  # bytes read first: the end record, any sane comment, and often the whole directory
 _COUNT_IN_ZIP64 = 0xFFFF  # 4.4.22: a number of lines or disks that stands in a zip64 record
 _ZIP64_LOCATOR_SIZE = 20  # 4.3.15
 _BEST_RATIO = 1032  # DEFLATE needs two bits at least for at most 258 bytes
@@ -65,15 +66,15 @@ class Directory:
     offset: int
 
 
-def read_directory(read_at: ReadAt, length: int, *, archive: str) -> Directory:
+def read_directory(read_at: ReadAt, length: int, *, archive: str, tail: int = TAIL) -> Directory:
     """Give what the central directory of a zip of `length` bytes tells.
 
-    Reads the last 64 KiB, and once more where the directory begins before them.
+    Reads the last `tail` bytes, and once more where the directory begins before them.
 
     Raises:
         BadWheelError: what `read_members` raises, as far as the directory shows it.
     """
-    data, offset, count = _read_lines(read_at, length, archive)
+    data, offset, count = _read_lines(read_at, length, archive, tail)
     listed = tuple(_read_listed(data, count, archive))
     _refuse_collisions(listed, offset, archive)
     return Directory(listed=listed, offset=offset)
@@ -87,7 +88,7 @@ def search_directory(read_at: ReadAt, length: int, ending: bytes, *, archive: st
     Raises:
         BadWheelError: what `read_directory` raises, as far as these lines show it.
     """
-    data, _, _ = _read_lines(read_at, length, archive)
+    data, _, _ = _read_lines(read_at, length, archive, TAIL)
     found = data.find(ending)
     while found >= 0:
         start = data.rfind(_SIGNATURE, 0, found)
@@ -98,13 +99,13 @@ def search_directory(read_at: ReadAt, length: int, ending: bytes, *, archive: st
         found = data.find(ending, found + 1)
 
 
-def _read_lines(read_at: ReadAt, length: int, archive: str) -> tuple[bytes, int, int]:
+def _read_lines(read_at: ReadAt, length: int, archive: str, tail: int) -> tuple[bytes, int, int]:
     """Give the bytes of the central directory, where it begins, and the number of its lines."""
-    tail_offset = max(0, length - _TAIL)
-    tail = read_exactly(read_at, tail_offset, length - tail_offset, archive)
-    offset, size, count = _read_end(tail, length, archive)
+    tail_offset = max(0, length - tail)
+    end = read_exactly(read_at, tail_offset, length - tail_offset, archive)
+    offset, size, count = _read_end(end, length, archive)
     if offset >= tail_offset:
-        return tail[offset - tail_offset :][:size], offset, count
+        return end[offset - tail_offset :][:size], offset, count
     return read_exactly(read_at, offset, size, archive), offset, count
 
 
@@ -125,7 +126,9 @@ def _read_end(tail: bytes, length: int, archive: str) -> tuple[int, int, int]:
     """Give offset and size of the central directory, and the number of its lines."""
     start = tail.rfind(b"PK\x05\x06")
     if start < 0 or start + _END.size > len(tail):
-        raise BadWheelError(f"{archive}: no zip file, or cut short: no end record in its last 64 KiB")
+        raise BadWheelError(
+            f"{archive}: no zip file, or cut short: no end record in its last {len(tail)} bytes"
+        )
     _, disk, first_disk, here, count, size, offset, comment = _END.unpack_from(tail, start)
     if tail.startswith(b"PK\x06\x07", max(0, start - _ZIP64_LOCATOR_SIZE)):
         raise BadWheelError(f"{archive}: it has a zip64 locator, and zip64 is not supported")

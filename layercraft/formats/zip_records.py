@@ -32,7 +32,17 @@ from layercraft.formats.zip_directory import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Listed", "Member", "ReadAt", "locate", "plain", "read_data", "read_directory", "read_members"]
+__all__ = [
+    "Listed",
+    "Member",
+    "ReadAt",
+    "locate",
+    "plain",
+    "read_data",
+    "read_directory",
+    "read_members",
+    "unlocated",
+]
 
 _LOCAL = struct.Struct("<4s2x2H4x3I2H")  # 4.3.7
 
@@ -87,17 +97,15 @@ def locate(read_at: ReadAt, listed: Listed, *, archive: str) -> Member:
         raise lie(archive, listed.name, "its method or flags differ between its two headers")
     if (crc, packed_size, size) != (listed.crc, listed.packed_size, listed.size):
         _refuse_other_sizes(listed, (crc, packed_size, size), flags, archive)
-    return Member(
-        name=listed.name,
-        method=method,
-        flags=listed.flags,
-        crc=listed.crc,
-        packed_size=listed.packed_size,
-        size=listed.size,
-        header_offset=listed.header_offset,
-        data_offset=listed.header_offset + len(header) + extra,
-        mode=listed.mode,
-    )
+    return _member(listed, listed.header_offset + len(header) + extra)
+
+
+def unlocated(listed: Listed) -> Member:
+    """Give the member as the directory alone tells of it: where its data begins is a guess.
+
+    The local header might have extra fields. For who counts bytes and reads none.
+    """
+    return _member(listed, listed.header_offset + LOCAL_SIZE + len(listed.raw_name))
 
 
 def read_data(read_at: ReadAt, member: Member, *, archive: str) -> bytes:
@@ -124,6 +132,20 @@ def plain(member: Member, packed: bytes | memoryview, *, archive: str) -> bytes 
     if zlib.crc32(packed) != member.crc:
         raise lie(archive, member.name, "its bytes do not have the CRC that its header tells")
     return packed
+
+
+def _member(listed: Listed, data_offset: int) -> Member:
+    return Member(
+        name=listed.name,
+        method=listed.method,
+        flags=listed.flags,
+        crc=listed.crc,
+        packed_size=listed.packed_size,
+        size=listed.size,
+        header_offset=listed.header_offset,
+        data_offset=data_offset,
+        mode=listed.mode,
+    )
 
 
 def _refuse_other_sizes(listed: Listed, local: tuple[int, int, int], flags: int, archive: str) -> None:

@@ -8,7 +8,6 @@ so what a host can do is remembered, and the next way is tried at once.
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,10 +15,11 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from layercraft.errors import BadWheelError, HashMismatchError, IndexUnreachableError
+from layercraft.errors import BadWheelError, HashMismatchError
 from layercraft.formats.core_metadata import CoreMetadata, parse_core_metadata
 from layercraft.formats.zip_directory import search_directory
 from layercraft.formats.zip_records import locate, read_data
+from layercraft.host.remote_file import IDENTITY, OK, NoRangesError, RemoteFile, refused
 from layercraft.resolution.index import Hashes
 
 if TYPE_CHECKING:
@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from layercraft.host.client import Answer, Client
     from layercraft.resolution.candidates import Candidate
 
-OK, PARTIAL, UNSATISFIABLE = 200, 206, 416
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-IDENTITY = {"Accept-Encoding": "identity"}
+# METADATA and RECORD stand just before the central directory in nearly all wheels. Those of numpy and
+# its like fill some 200 KiB together, so that one request does for most wheels.
+_LARGE = 2 << 20
+_LARGE_END = 256 << 10
+_SMALL_END = 64 << 10
+_AHEAD = 96 << 10
+_REACH = 4 << 20
 
 
 @dataclass(slots=True)
@@ -79,10 +83,11 @@ class WheelMetadata:
     def _inside(self, candidate: Candidate, host: _Host) -> bytes | None:
         if not host.ranges:
             return None
-        reader = _RemoteWheel(self.client, candidate.url, candidate.file.size)
+        wheel = RemoteFile(self.client, candidate.url, ahead=lambda _: _AHEAD, reach=_REACH)
         try:
-            return reader.metadata(candidate.file.filename)
-        except _NoRangesError as error:
+            length = wheel.read_end(_LARGE_END if (candidate.file.size or 0) > _LARGE else _SMALL_END)
+            return metadata_member(wheel.read_at, length, candidate.file.filename)
+        except NoRangesError as error:
             host.ranges = False
             return self._whole(candidate, error.answer)
 
@@ -91,75 +96,13 @@ class WheelMetadata:
         if answer is None or answer.status != OK:
             answer = self.client.get(candidate.url, IDENTITY)
         if answer.status != OK:
-            raise _refused(candidate.url, answer)
+            raise refused(candidate.url, answer)
         body = answer.body
         if hashlib.sha256(body).hexdigest() != candidate.file.hashes.sha256:
             raise HashMismatchError(f"{candidate.file.filename}: the bytes do not have the index's sha256")
         return metadata_member(
             lambda offset, size: body[offset : offset + size], len(body), candidate.file.filename
         )
-
-
-class _NoRangesError(Exception):
-    """The host does not understand the Range header; `answer` is what it gave instead."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__()
-        self.answer = answer
-
-
-class _RemoteWheel:
-    """The end of a wheel, read by range requests and extended to the front as far as it is asked for.
-
-    METADATA and RECORD stand just before the central directory in nearly all wheels. Those of numpy and
-    its like fill some 200 KiB together, so that one request does for most wheels.
-    """
-
-    LARGE = 2 * 1024 * 1024
-    SMALL_END = 64 * 1024
-    LARGE_END = 256 * 1024
-    AHEAD = 96 * 1024
-    REACH = 4 * 1024 * 1024
-
-    def __init__(self, client: Client, url: str, size: int | None) -> None:
-        self._client = client
-        self._url = url
-        self._first = self.LARGE_END if (size or 0) > self.LARGE else self.SMALL_END
-        self._end = b""
-        self._start = 0
-
-    def metadata(self, filename: str) -> bytes:
-        self._end, self._start, length = self._fetch(f"bytes=-{self._first}")
-        return metadata_member(self.read_at, length, filename)
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        if offset < self._start - self.REACH:
-            return self._between(offset, offset + size)
-        if offset < self._start:
-            front = max(0, offset - self.AHEAD)
-            self._end = self._between(front, self._start) + self._end
-            self._start = front
-        return self._end[offset - self._start : offset - self._start + size]
-
-    def _between(self, start: int, end: int) -> bytes:
-        """Give some bytes; what a server gives from elsewhere is no part of a zip, and found out as that."""
-        return self._fetch(f"bytes={start}-{end - 1}")[0]
-
-    def _fetch(self, byte_range: str) -> tuple[bytes, int, int]:
-        """Give the bytes of a range, where they begin, and the length of the whole file."""
-        answer = self._client.get(self._url, {"Range": byte_range, **IDENTITY})
-        if answer.status in (OK, UNSATISFIABLE):
-            raise _NoRangesError(answer)
-        if answer.status != PARTIAL:
-            raise _refused(self._url, answer)
-        span = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
-        if not span:
-            raise _NoRangesError(answer)
-        start, end, length = map(int, span.groups())
-        wanted_end = byte_range.startswith("bytes=-")
-        if end - start + 1 != len(answer.body) or (wanted_end and end + 1 != length):
-            raise _NoRangesError(answer)
-        return answer.body, start, length
 
 
 def metadata_member(read_at: ReadAt, length: int, filename: str) -> bytes:
@@ -199,8 +142,3 @@ def _is_version(text: str, version: Version) -> bool:
         return text == str(version) or Version(text) == version
     except InvalidVersion:
         return False
-
-
-def _refused(url: str, answer: Answer) -> IndexUnreachableError:
-    host = urlsplit(url).hostname
-    return IndexUnreachableError(f"{host}: answered {answer.status} for {url.rpartition('/')[2]}")
