@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from layercraft.cli.choice import globs, recipes_of, refuse_beside_lock
 from layercraft.cli.parameters import (
     OUTPUT,
     Architecture,
@@ -20,9 +19,11 @@ from layercraft.cli.parameters import (
     IndexUrl,
     Json,
     LayerName,
+    LockFile,
     Names,
     Offline,
     Output,
+    Preset,
     Quiet,
     Require,
     Requirements,
@@ -36,9 +37,6 @@ from layercraft.errors import UsageError
 from layercraft.verification.report import FAILED, PASSED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from layercraft.recipe.recipe import Recipe
     from layercraft.verification.report import Verification
 
 
@@ -52,14 +50,9 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     runtime: Runtime = None,
     architecture: Architecture = None,
     exclude: Exclude = None,
-    lock: Annotated[
-        Path | None, typer.Option("--lock", metavar="FILE", help="Build exactly this PEP 751 lock file.")
-    ] = None,
+    lock: LockFile = None,
     output: Output = OUTPUT,
-    preset: Annotated[
-        str | None,
-        typer.Option("--preset", metavar="NAME", help="Cleanup preset: safe, small, or none for all files."),
-    ] = None,
+    preset: Preset = None,
     skip_existing: Annotated[
         bool, typer.Option("-s", "--skip-existing", help="Keep a zip that was built from the same inputs.")
     ] = False,
@@ -88,19 +81,19 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.cli.reports import built_document, show_built
     from layercraft.cli.verdicts import show_static_verdict, show_verification
     from layercraft.cli.verification import proved
-    from layercraft.layer.presets import preset as known_preset
+    from layercraft.layer.rules import preset as known_preset
     from layercraft.pipeline import build as build_layer
     from layercraft.recipe.options import BuildOptions
 
     console = console_for(as_json=as_json, quiet=quiet)
-    _refuse_beside_lock(
+    refuse_beside_lock(
         lock,
         {"--require": require, "--requirements": requirements, "-c": constraint, "--exclude": exclude},
     )
     target = read_target(runtime, architecture, console, lock)
     if preset:
         known_preset(preset)
-    recipes = _recipes(names, require, requirements, constraint, name, lock)
+    recipes = recipes_of(names, require, requirements, constraint, name, lock)
     if unpacked and len(recipes) > 1:
         raise UsageError(
             "--unpacked takes one layer, and several are to be built", hint="build them one by one"
@@ -108,7 +101,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     options = BuildOptions(
         output=output,
         lock=lock,
-        exclude=_globs(exclude),
+        exclude=globs(exclude),
         preset=preset,
         strict=strict,
         check=check,
@@ -164,8 +157,8 @@ def lock(  # noqa: PLR0913 (a command's options are its parameters)
 
     console = console_for(as_json=as_json, quiet=quiet)
     target = read_target(runtime, architecture, console)
-    recipes = _recipes(names, require, requirements, constraint, name, None)
-    options = BuildOptions(exclude=_globs(exclude))
+    recipes = recipes_of(names, require, requirements, constraint, name, None)
+    options = BuildOptions(exclude=globs(exclude))
     documents = []
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:
         for recipe in recipes:
@@ -183,105 +176,3 @@ def _exit_code(verdict: Verification | None, *, verify: bool) -> int:
     if verify and verdict:
         return verdict.exit_code
     return PASSED if verdict is None or verdict.passed else FAILED
-
-
-def _globs(exclude: list[str] | None) -> tuple[str, ...]:
-    from layercraft.recipe.names import distribution_glob
-
-    try:
-        return tuple(distribution_glob(glob) for glob in exclude or ())
-    except UsageError as error:
-        raise UsageError(f"--exclude {error.message}") from error
-
-
-def _refuse_beside_lock(lock: Path | None, others: Mapping[str, object]) -> None:
-    """Refuse what would change a lock that is to be built exactly."""
-    given = [option for option, value in others.items() if value]
-    if lock and given:
-        raise UsageError(
-            f"--lock says exactly what goes in, so it cannot stand beside {' and '.join(given)}",
-            hint="make another lock with `layercraft lock`",
-        )
-
-
-def _recipes(  # noqa: PLR0913, PLR0917 (what both commands were given)
-    names: list[str] | None,
-    require: list[str] | None,
-    requirements: Path | None,
-    constraint: Path | None,
-    name: str | None,
-    lock: Path | None,
-) -> list[Recipe]:
-    """Read what is to be built: recipes by name, or one layer made of requirements or of a lock."""
-    if names and (require or requirements):
-        raise UsageError(
-            f"recipes ({', '.join(names)}) and --require or --requirements cannot be mixed",
-            hint="build them in two commands",
-        )
-    if names:
-        if name:
-            raise UsageError("--name goes with --require or --requirements; a recipe has its own name")
-        if lock and len(names) > 1:
-            raise UsageError("--lock is for one layer, and several were named")
-        return _named(names, constraint)
-    if not (require or requirements or lock):
-        raise UsageError(
-            "nothing to build: name a recipe, or give --require or --requirements",
-            hint="`layercraft list` shows the recipes",
-        )
-    return [_without_recipe(require or [], requirements, constraint, name, lock)]
-
-
-def _named(names: list[str], constraint: Path | None) -> list[Recipe]:
-    from layercraft.recipe.catalog import find_recipe, shipped_layers
-
-    search_path = [Path("layers"), shipped_layers()]
-    found = [find_recipe(each, search_path, environment=os.environ) for each in dict.fromkeys(names)]
-    return [_constrained(recipe, constraint) for recipe in found]
-
-
-def _without_recipe(
-    require: list[str],
-    requirements: Path | None,
-    constraint: Path | None,
-    name: str | None,
-    lock: Path | None,
-) -> Recipe:
-    from layercraft.recipe.names import layer_name
-    from layercraft.recipe.recipe import Recipe
-    from layercraft.recipe.requirements import RequirementsInput
-    from layercraft.recipe.requirements_file import read_requirements
-
-    wanted = RequirementsInput.of(require)
-    if requirements:
-        listed = read_requirements(requirements, environment=os.environ)
-        wanted = replace(listed, requirements=(*wanted.requirements, *listed.requirements))
-    if name is None:
-        name = wanted.requirements[0].name if wanted.requirements else _name_of(lock)
-    elif layer_name(name) != name:
-        raise UsageError(
-            f"--name {name}: AWS allows letters, digits, - and _ in a layer's name",
-            hint=f"take {layer_name(name)}",
-        )
-    return _constrained(Recipe(name=layer_name(name), requirements=wanted, files=wanted.files), constraint)
-
-
-def _name_of(lock: Path | None) -> str:
-    """Give a layer's name for a lock alone: NAME of `pylock.NAME_3_13_arm64.toml`, else "layer"."""
-    match = re.fullmatch(r"pylock\.([^.]+?)(_3_\d+_(x86_64|arm64))?\.toml", lock.name if lock else "")
-    return match[1] if match else "layer"
-
-
-def _constrained(recipe: Recipe, constraint: Path | None) -> Recipe:
-    if constraint is None:
-        return recipe
-    from layercraft.recipe.requirements_file import read_constraints
-
-    read = read_constraints(constraint, environment=os.environ)
-    wanted = recipe.requirements
-    constraints = (*wanted.constraints, *read.constraints)
-    return replace(
-        recipe,
-        requirements=replace(wanted, constraints=constraints),
-        files=(*recipe.files, *read.files),
-    )

@@ -53,6 +53,13 @@ Exclude = Annotated[
     list[str] | None,
     typer.Option("--exclude", metavar="GLOB", help="Keep these distributions out. Repeatable."),
 ]
+LockFile = Annotated[
+    Path | None, typer.Option("--lock", metavar="FILE", help="Build exactly this PEP 751 lock file.")
+]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="NAME", help="Cleanup preset: safe, or none for all files."),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for what is made.")]
 IndexUrl = Annotated[
     str | None,
