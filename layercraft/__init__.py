@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from layercraft.errors import LayercraftError
     from layercraft.events import SILENT, Progress, Reporter
+    from layercraft.forecast import Forecast, plan
     from layercraft.layer.zip_sizes import read_sizes
     from layercraft.pipeline import Built, build, lock, write_lock
     from layercraft.recipe.catalog import find_recipe, list_recipes, shipped_layers
@@ -37,6 +38,7 @@ _HOMES = {
     "BuildOptions": "recipe.options",
     "Built": "pipeline",
     "Checks": "verification.checks",
+    "Forecast": "forecast",
     "LayercraftError": "errors",
     "Lock": "resolution.pins",
     "Pin": "resolution.pins",
@@ -55,6 +57,7 @@ _HOMES = {
     "list_recipes": "recipe.catalog",
     "lock": "pipeline",
     "open_sources": "sources",
+    "plan": "forecast",
     "read_layer": "verification.layer",
     "read_lock": "resolution.lockfile",
     "read_recipe": "recipe.recipe",
@@ -70,6 +73,7 @@ __all__ = [
     "BuildOptions",
     "Built",
     "Checks",
+    "Forecast",
     "LayercraftError",
     "Lock",
     "Pin",
@@ -88,6 +92,7 @@ __all__ = [
     "list_recipes",
     "lock",
     "open_sources",
+    "plan",
     "read_layer",
     "read_lock",
     "read_recipe",

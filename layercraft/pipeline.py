@@ -63,7 +63,7 @@ def lock(
     Raises:
         LayercraftError: see `resolution.resolver.resolve`.
     """
-    with _given(sources) as opened:
+    with given(sources) as opened:
         job = Job(
             recipe=recipe,
             target=target,
@@ -104,7 +104,7 @@ def build(
         LayercraftError: its subclasses say what failed, see `layercraft.errors`.
     """
     options = options or BuildOptions()
-    with _given(sources) as opened:
+    with given(sources) as opened:
         inputs = inputs_digest(recipe, target, options, opened.index_url)
         job = Job(recipe=recipe, target=target, options=options, sources=opened, reporter=reporter)
         # A folder that is asked for must be laid out, whatever zip is there.
@@ -125,7 +125,8 @@ def output_paths(recipe: Recipe, target: Target, options: BuildOptions) -> tuple
 
 
 @contextmanager
-def _given(sources: Sources | None) -> Generator[Sources]:
+def given(sources: Sources | None) -> Generator[Sources]:
+    """Give the sources that a caller brought, else PyPI and the user's cache for as long as needed."""
     if sources is not None:
         yield sources
     else:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from layercraft.recipe.recipe import Recipe
     from layercraft.recipe.requirements import Requested
     from layercraft.resolution.candidates import Candidate
-    from layercraft.resolution.pins import Lock
+    from layercraft.resolution.pins import Lock, Pin
     from layercraft.sources import Sources
     from layercraft.target import Target
     from layercraft.wheels.inspection import Wheel
@@ -46,30 +46,41 @@ def locked_wheels(job: Job) -> tuple[Lock, Resolution | None, tuple[Wheel, ...]]
     from layercraft.wheels.downloads import Downloads
     from layercraft.wheels.inspection import inspect_all
 
-    sources, options = job.sources, job.options
+    sources = job.sources
     with Downloads(sources.client, sources.cache, reporter=job.reporter) as downloads:
-        resolution = None
-        if options.lock:
-            from layercraft.resolution.lockfile import read_lock
 
-            locked = read_lock(options.lock, job.target)
-        else:
+        def likely(pin: Pin) -> None:
+            if (pin.size or 0) < UNZIPPED_LIMIT:
+                downloads.start(pin)
 
-            def decided(candidate: Candidate) -> None:
-                if (candidate.file.size or 0) < UNZIPPED_LIMIT:
-                    downloads.start(pin_of(candidate))
-
-            resolution = resolve_job(job, decided)
-            locked = resolution.lock
-        if not locked.pins:
-            raise NoSolutionError(
-                f"nothing is left to go into the layer {job.recipe.name} for {job.target}",
-                hint="all that was asked for is excluded, or its markers rule out this target",
-            )
+        locked, resolution = lock_of(job, likely)
         _refuse_hopeless(job, locked)
         paths = downloads.wait(locked.pins)
     files = [(path, pin.filename, pin.sha256) for path, pin in zip(paths, locked.pins, strict=True)]
-    return locked, resolution, inspect_all(files, sources.cache, check=options.check, reporter=job.reporter)
+    wheels = inspect_all(files, sources.cache, check=job.options.check, reporter=job.reporter)
+    return locked, resolution, wheels
+
+
+def lock_of(job: Job, likely: Callable[[Pin], None]) -> tuple[Lock, Resolution | None]:
+    """Resolve, or read the lock given; `likely` is told each wheel that a running resolution chooses.
+
+    Raises:
+        LayercraftError: there is no answer, the lock cannot be read, or nothing is left in it.
+    """
+    resolution = None
+    if job.options.lock:
+        from layercraft.resolution.lockfile import read_lock
+
+        locked = read_lock(job.options.lock, job.target)
+    else:
+        resolution = resolve_job(job, lambda candidate: likely(pin_of(candidate)))
+        locked = resolution.lock
+    if not locked.pins:
+        raise NoSolutionError(
+            f"nothing is left to go into the layer {job.recipe.name} for {job.target}",
+            hint="all that was asked for is excluded, or its markers rule out this target",
+        )
+    return locked, resolution
 
 
 def _refuse_hopeless(job: Job, locked: Lock) -> None:

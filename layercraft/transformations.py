@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from layercraft.errors import ConflictError
+from layercraft.layer.change import Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from layercraft.formats.record_file import Recorded
     from layercraft.layer.change import Change
+    from layercraft.layer.contents import Contents
     from layercraft.layer.rules import Rule
-    from layercraft.layer.tree import Tree
+    from layercraft.layer.tree import Content, Tree
     from layercraft.resolution.pins import Lock
     from layercraft.supply import Job
 
 MOST_TOLD = 5
 """Conflicts that one error names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A step whose effect cannot be foreseen: `at_most` are the unzipped bytes that it can save."""
+
+    reason: Reason
+    at_most: int
 
 
 def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
@@ -29,8 +40,6 @@ def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Chan
         LayercraftError: a step failed, or could not read what it needs.
     """
     from layercraft.layer.dist_info import rewrite_records
-    from layercraft.layer.import_graph import needed_files
-    from layercraft.layer.rules import clean
     from layercraft.layer.script import run_script
 
     changes: list[Change] = []
@@ -39,18 +48,51 @@ def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Chan
         search_path = job.options.search_path
         changes.append(run_script(tree, script, staging, search_path=search_path, reporter=job.reporter))
         tree = changes[-1].tree
-    rules, keep = _rules(job)
-    requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
-    needed = partial(needed_files, target=job.target, cache=job.sources.cache)
-    changes += clean(tree, rules, keep=keep, requires=requires, needed=needed, reporter=job.reporter)
+    changes += _cleaned(job, tree, locked)
     tree = changes[-1].tree if changes else tree
     return (*changes, rewrite_records(tree))
 
 
+def foreseen(job: Job, tree: Tree, locked: Lock) -> tuple[Change, ...]:
+    """Apply what paths and sizes alone decide, to a tree of wheels that nobody can read.
+
+    The sizes of the last change's tree are those that `transformed` gives, but for what
+    `unforeseen` tells.
+    """
+    from layercraft.layer.dist_info import rewrite_records
+
+    changes = _cleaned(job, tree, locked)
+    return (*changes, rewrite_records(changes[-1].tree if changes else tree, unknown=_of_right_length))
+
+
+def unforeseen(job: Job, tree: Tree) -> tuple[Bound, ...]:
+    """Tell the steps that need the files themselves, each with the most that it can save."""
+    if job.recipe.script and job.options.preset != "none":
+        return (Bound(reason=Reason(source=job.recipe.script.name), at_most=tree.size),)
+    return ()
+
+
+def _of_right_length(content: Content, contents: Contents) -> Recorded:
+    from layercraft.formats.record_file import Recorded
+    from layercraft.layer.dist_info import computed
+    from layercraft.layer.tree import Inline
+
+    if isinstance(content, Inline):
+        return computed(content, contents)
+    return replace(Recorded.of(b""), size=content.size)
+
+
+def _cleaned(job: Job, tree: Tree, locked: Lock) -> tuple[Change, ...]:
+    from layercraft.layer.rules import clean
+
+    rules, keep = _rules(job)
+    requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
+    return clean(tree, rules, keep=keep, requires=requires, reporter=job.reporter)
+
+
 def _rules(job: Job) -> tuple[list[Rule], list[Rule]]:
     """Give what removes and what keeps. The option "none" leaves all files; a recipe's "none" its globs."""
-    from layercraft.layer.presets import preset
-    from layercraft.layer.rules import Rule
+    from layercraft.layer.rules import Rule, preset
 
     rules = list(preset(job.options.preset or job.recipe.preset))
     if job.options.preset == "none":

@@ -33,11 +33,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "supply": (*GROUND, *STAGES, "sources"),
     "transformations": (*GROUND, *STAGES, "supply"),
     "pipeline": (*GROUND, *STAGES, "inputs", "sources", "supply", "transformations"),
+    "forecast": (*GROUND, *STAGES, "pipeline", "sources", "supply", "transformations"),
     "runtime_packages": (*GROUND, *STAGES, "sources", "pipeline"),
     # what people see
     "console": (*GROUND, *STAGES),
-    "cli": (*GROUND, *STAGES, "inputs", "sources", "pipeline", "runtime_packages", "console"),
-    "__init__": (*GROUND, *STAGES, "inputs", "sources", "pipeline"),
+    "cli": (*GROUND, *STAGES, "inputs", "sources", "pipeline", "forecast", "runtime_packages", "console"),
+    "__init__": (*GROUND, *STAGES, "inputs", "sources", "pipeline", "forecast"),
     "__main__": ("cli",),
 }
 

@@ -58,6 +58,15 @@ def test_the_older_glibc_of_python3_11_is_heeded(online: CommandLine) -> None:
     assert "numpy" in {passed["name"] for passed in locked["passed_over"]}
 
 
+def test_a_plan_for_sklearn_is_its_later_build_to_the_byte(online: CommandLine) -> None:
+    (planned,) = online.must("plan", "sklearn", "--json").document["plans"]
+    assert 0 < planned["fetched"] < 0.02 * planned["wheels"]
+    built = layer(online, "sklearn", "--no-check")
+    assert planned["bounds"] == []
+    assert planned["sizes"]["unzipped"] == built["sizes"]["unzipped"]
+    assert planned["changes"] == built["build"]["changes"]
+
+
 @pytest.mark.parametrize(
     ("require", "reason"),
     [

@@ -9,6 +9,7 @@ from layercraft.layer.sizes import Grouping, human_size, upload_notice
 from layercraft.target import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from layercraft.console import Console
@@ -36,11 +37,7 @@ def show_built(console: Console, built: Built, top: int) -> None:
     console.out(console.styled("Wheels", "title"))
     for line in columns([(pin.name, pin.version, pin.filename) for pin in record.pins], left=(0, 1, 2)):
         console.out(f"  {line}")
-    rows = [_change_row(change) for change in record.changes if change.files]
-    if rows:
-        console.out(console.styled("Changes (files, unzipped, zipped)", "title"))
-    for line in columns(rows):
-        console.out(f"  {line}")
+    show_changes(console, record.changes)
     show_sizes(console, built.sizes, top)
     notice = upload_notice(built.sizes.zipped)
     if notice:
@@ -49,6 +46,15 @@ def show_built(console: Console, built: Built, top: int) -> None:
     console.notice(
         f"lock: {built.lock}; record: {built.record_path}; look inside: layercraft analyze {built.zip}"
     )
+
+
+def show_changes(console: Console, changes: Iterable[RecordedChange]) -> None:
+    """Show what each change took away, or brought."""
+    rows = [_change_row(change) for change in changes if change.files]
+    if rows:
+        console.out(console.styled("Changes (files, unzipped, zipped)", "title"))
+    for line in columns(rows):
+        console.out(f"  {line}")
 
 
 def _change_row(change: RecordedChange) -> tuple[str, ...]:

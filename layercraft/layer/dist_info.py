@@ -12,19 +12,29 @@ from layercraft.layer.contents import Contents
 from layercraft.layer.tree import Entry, Inline, WheelMember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from layercraft.layer.tree import Content, Distribution, Tree
 
 _ROOT = "python/"
 
 
-def rewrite_records(tree: Tree) -> Change:
+def computed(content: Content, contents: Contents) -> Recorded:
+    """Give the line of RECORD that belongs to a content, which is read for it."""
+    digest = hashlib.sha256()
+    for piece in contents.pieces(content):
+        digest.update(piece)
+    encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=")
+    return Recorded(hash=f"sha256={encoded.decode()}", size=content.size)
+
+
+def rewrite_records(tree: Tree, *, unknown: Callable[[Content, Contents], Recorded] = computed) -> Change:
     """Give each distribution a RECORD of those of its files that are in the layer, sorted by path.
 
-    Hashes of files that are as their wheel had them are those of the wheel's own RECORD; others are
-    computed. A distribution whose METADATA is gone gets no RECORD: a `.dist-info` folder that holds
-    nothing else would make importlib.metadata find a distribution without a version.
+    Hashes of files that are as their wheel had them are those of the wheel's own RECORD; the lines of
+    others are what `unknown` gives. A distribution whose METADATA is gone gets no RECORD: a
+    `.dist-info` folder that holds nothing else would make importlib.metadata find a distribution
+    without a version.
 
     Raises:
         BadWheelError: a wheel's RECORD cannot be read.
@@ -35,7 +45,7 @@ def rewrite_records(tree: Tree) -> Change:
             owned[entry.owner].append(entry)
     with Contents() as contents:
         records = [
-            _record(distribution, owned[name], contents)
+            _record(distribution, owned[name], lambda content: unknown(content, contents))
             for name, distribution in tree.distributions.items()
             if f"{distribution.dist_info}/METADATA" in tree.entries
         ]
@@ -46,29 +56,23 @@ def rewrite_records(tree: Tree) -> Change:
     )
 
 
-def _record(distribution: Distribution, entries: Iterable[Entry], contents: Contents) -> Entry:
+def _record(
+    distribution: Distribution, entries: Iterable[Entry], unknown: Callable[[Content], Recorded]
+) -> Entry:
     told = read_record(distribution.record, archive=f"{distribution.name} {distribution.version}")
     path = f"{distribution.dist_info}/RECORD"
-    files = dict(_recorded(entries, told, contents))
+    files = dict(_recorded(entries, told, unknown))
     files[path.removeprefix(_ROOT)] = Recorded()
     data = write_record(dict(sorted(files.items())))
     return Entry(path=path, content=Inline(data=data), executable=False, owner=distribution.name)
 
 
 def _recorded(
-    entries: Iterable[Entry], told: Mapping[str, Recorded], contents: Contents
+    entries: Iterable[Entry], told: Mapping[str, Recorded], unknown: Callable[[Content], Recorded]
 ) -> Iterator[tuple[str, Recorded]]:
     for entry in entries:
         content = entry.content
         recorded = told.get(content.member.name) if isinstance(content, WheelMember) else None
         if recorded is None or recorded.size != entry.size or not recorded.hash.startswith("sha256="):
-            recorded = _computed(content, contents)
+            recorded = unknown(content)
         yield entry.path.removeprefix(_ROOT), recorded
-
-
-def _computed(content: Content, contents: Contents) -> Recorded:
-    digest = hashlib.sha256()
-    for piece in contents.pieces(content):
-        digest.update(piece)
-    encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=")
-    return Recorded(hash=f"sha256={encoded.decode()}", size=content.size)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PRESETS = ("none", "safe", "small")
+PRESETS = ("none", "safe")
 """The named sets of cleanup rules that `cleanup.preset` may name."""
 
 DESCRIPTION_LIMIT = 256

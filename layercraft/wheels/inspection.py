@@ -91,13 +91,24 @@ def _check(wheels: Sequence[Wheel], cache: Cache, reporter: Reporter) -> None:
 
 
 def _read(path: Path, filename: str, sha256: str) -> Wheel:
+    with opened(path, archive=filename) as read_at:
+        members = read_members(read_at, path.stat().st_size, archive=filename)
+        return described(read_at, members, path=path, filename=filename, sha256=sha256)
+
+
+def described(
+    read_at: ReadAt, members: tuple[Member, ...], *, path: Path, filename: str, sha256: str
+) -> Wheel:
+    """Give the wheel of these members, of which those that `may_be_text` knows are read.
+
+    Raises:
+        BadWheelError: it is no wheel by PEP 427.
+    """
     try:
         name, version, _, _ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
         raise BadWheelError(f"{filename}: no file name of a wheel: {error}") from error
-    with opened(path, archive=filename) as read_at:
-        members = read_members(read_at, path.stat().st_size, archive=filename)
-        texts = dict(_texts(read_at, members, _dist_info(members, name, filename), filename))
+    texts = dict(_texts(read_at, members, _dist_info(members, name, filename), filename))
     return Wheel(
         path=path,
         filename=filename,
@@ -107,6 +118,14 @@ def _read(path: Path, filename: str, sha256: str) -> Wheel:
         members=members,
         texts=texts,
     )
+
+
+def may_be_text(member: str) -> bool:
+    """Tell by its name whether a member may be one of a wheel's `texts`."""
+    folder, _, rest = member.partition("/")
+    if folder.endswith(".dist-info"):
+        return rest == "RECORD"
+    return folder.endswith(".data") and rest.startswith("scripts/")
 
 
 def _dist_info(members: Sequence[Member], name: NormalizedName, archive: str) -> str:
@@ -133,6 +152,8 @@ def _texts(
     read_at: ReadAt, members: Iterable[Member], dist_info: str, archive: str
 ) -> Iterator[tuple[str, bytes]]:
     for member in members:
+        if not may_be_text(member.name):
+            continue
         if member.name != f"{dist_info}/RECORD" and not _is_python_script(read_at, member, archive):
             continue
         if member.size > TEXT_LIMIT:
@@ -142,8 +163,7 @@ def _texts(
 
 def _is_python_script(read_at: ReadAt, member: Member, archive: str) -> bool:
     """Tell whether a script's interpreter is to be filled in (PEP 427), from its first bytes alone."""
-    folder, _, rest = member.name.partition("/")
-    if not (folder.endswith(".data") and rest.startswith("scripts/")):
+    if not member.name.partition("/")[0].endswith(".data"):
         return False
     head = read_exactly(read_at, member.data_offset, min(member.packed_size, _HEAD), archive)
     if member.method == DEFLATED:
