@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from layercraft.layer.sizes import SizeReport
     from layercraft.layer.tree import Tree
     from layercraft.recipe.recipe import Recipe
-    from layercraft.resolution.pins import Lock
-    from layercraft.resolution.resolver import Resolution
     from layercraft.sources import Sources
+    from layercraft.supply import Locked
     from layercraft.target import Target
     from layercraft.transformations import Bound
 
@@ -33,12 +32,10 @@ class Forecast:
     `sizes.unzipped` is exact when `bounds` is empty; zipped sizes are close, because hashes in RECORD
     that nobody has computed are stood in for. `bounds` are steps that need the files themselves.
     `packed` are the bytes of all wheels, `fetched` those that were read of them for this.
-    `resolution` is None where a lock was given.
     """
 
     name: str
-    lock: Lock
-    resolution: Resolution | None
+    locked: Locked
     changes: tuple[Change, ...]
     bounds: tuple[Bound, ...]
     sizes: SizeReport
@@ -83,16 +80,15 @@ def plan(
             reporter=reporter,
         )
         with RemoteWheels(opened.client, opened.cache, reporter=reporter) as remote:
-            lock, resolution = lock_of(job, remote.start)
-            wheels = remote.wait(lock.pins)
-    changes = foreseen(job, Tree.of(wheels, target), lock)
+            locked = lock_of(job, remote.start)
+            wheels = remote.wait(locked.pins)
+    changes = foreseen(job, Tree.of(wheels, target), locked.lock)
     tree = changes[-1].tree
     tell_conflicts(tree, job)
     _tell_too_large(tree, job)
     return Forecast(
         name=recipe.name,
-        lock=lock,
-        resolution=resolution,
+        locked=locked,
         changes=changes,
         bounds=unforeseen(job, tree),
         sizes=_sizes(tree),

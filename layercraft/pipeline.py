@@ -182,21 +182,22 @@ def _build(job: Job, inputs: str) -> Built:
     job = replace(job, reporter=told)
     zip_path, lock_path, record_path = output_paths(job.recipe, job.target, job.options)
     with TemporaryDirectory(prefix="layercraft-") as staging:
-        locked, resolution, wheels = locked_wheels(job)
-        changes = transformed(job, Tree.of(wheels, job.target), locked, Path(staging))
+        locked, wheels = locked_wheels(job)
+        changes = transformed(job, Tree.of(wheels, job.target), locked.lock, Path(staging))
         tree = changes[-1].tree
         tell_conflicts(tree, job)
         check_limit(tree, job.recipe.limits.unzipped or UNZIPPED_LIMIT)
         if job.options.unpacked:
             lay_out(tree, job.options.unpacked, reporter=told)
         archive = write_zip(tree, zip_path, reporter=told)
-        write_lock(locked, lock_path)
+        write_lock(locked.lock, lock_path)
     record = BuildRecord.of(
         name=job.recipe.name,
         target=job.target,
         tool=tool_version(),
         inputs=inputs,
         pins=locked.pins,
+        left_out=locked.left_out,
         changes=changes,
         archive=archive,
         warnings=told.warnings,
@@ -208,6 +209,6 @@ def _build(job: Job, inputs: str) -> Built:
         record_path=record_path,
         record=record,
         sizes=archive.sizes,
-        resolution=resolution,
+        resolution=locked.resolution,
         skipped=False,
     )

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement
 
 from layercraft.errors import LayerTooLargeError, NoSolutionError
+from layercraft.guards import Guards
 from layercraft.layer.sizes import human_size
+from layercraft.resolution.gpu_guard import hopeless_hint
 from layercraft.resolution.resolver import Resolution, pin_of, resolve
 from layercraft.target import UNZIPPED_LIMIT, other_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from layercraft.events import Reporter
     from layercraft.recipe.options import BuildOptions
     from layercraft.recipe.recipe import Recipe
     from layercraft.recipe.requirements import Requested
     from layercraft.resolution.candidates import Candidate
+    from layercraft.resolution.left_out import LeftOut
     from layercraft.resolution.pins import Lock, Pin
     from layercraft.sources import Sources
     from layercraft.target import Target
@@ -41,8 +44,24 @@ class Job:
     reporter: Reporter
 
 
-def locked_wheels(job: Job) -> tuple[Lock, Resolution | None, tuple[Wheel, ...]]:
-    """Resolve, or read the lock given; bring the wheels, beginning while the resolution still runs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A whole lock: those of its wheels that go into the layer, and those that do not.
+
+    `resolution` is None where a lock was given.
+    """
+
+    lock: Lock
+    resolution: Resolution | None
+    pins: tuple[Pin, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def locked_wheels(job: Job) -> tuple[Locked, tuple[Wheel, ...]]:
+    """Resolve, or read the lock given; bring the wheels, beginning while the resolution still runs.
+
+    What does not go into the layer is not fetched.
+    """
     from layercraft.wheels.downloads import Downloads
     from layercraft.wheels.inspection import inspect_all
 
@@ -53,48 +72,59 @@ def locked_wheels(job: Job) -> tuple[Lock, Resolution | None, tuple[Wheel, ...]]
             if (pin.size or 0) < UNZIPPED_LIMIT:
                 downloads.start(pin)
 
-        locked, resolution = lock_of(job, likely)
-        _refuse_hopeless(job, locked)
+        locked = lock_of(job, likely)
+        _refuse_hopeless(job, locked.pins)
         paths = downloads.wait(locked.pins)
     files = [(path, pin.filename, pin.sha256) for path, pin in zip(paths, locked.pins, strict=True)]
-    wheels = inspect_all(files, sources.cache, check=job.options.check, reporter=job.reporter)
-    return locked, resolution, wheels
+    return locked, inspect_all(files, sources.cache, check=job.options.check, reporter=job.reporter)
 
 
-def lock_of(job: Job, likely: Callable[[Pin], None]) -> tuple[Lock, Resolution | None]:
-    """Resolve, or read the lock given; `likely` is told each wheel that a running resolution chooses.
+def lock_of(job: Job, likely: Callable[[Pin], None]) -> Locked:
+    """Resolve, or read the lock given, and keep what the guards leave out apart.
+
+    `likely` is told each wheel that a running resolution chooses for the layer.
 
     Raises:
         LayercraftError: there is no answer, the lock cannot be read, or nothing is left in it.
     """
+    guards = Guards.of(job.recipe, job.options, job.target, job.sources)
     resolution = None
     if job.options.lock:
         from layercraft.resolution.lockfile import read_lock
 
-        locked = read_lock(job.options.lock, job.target)
+        lock = read_lock(job.options.lock, job.target)
     else:
-        resolution = resolve_job(job, lambda candidate: likely(pin_of(candidate)))
-        locked = resolution.lock
-    if not locked.pins:
+
+        def decided(candidate: Candidate) -> None:
+            if not guards.may_leave_out(candidate.name):
+                likely(pin_of(candidate))
+
+        resolution = resolve_job(job, decided)
+        lock = resolution.lock
+    left_out = guards.left_out(lock, job.reporter)
+    gone = {each.pin.name for each in left_out}
+    pins = tuple(pin for pin in lock.pins if pin.name not in gone)
+    if not pins:
         raise NoSolutionError(
             f"nothing is left to go into the layer {job.recipe.name} for {job.target}",
-            hint="all that was asked for is excluded, or its markers rule out this target",
+            hint="all that was asked for is excluded or left out, or its markers rule out this target",
         )
-    return locked, resolution
+    return Locked(lock=lock, resolution=resolution, pins=pins, left_out=left_out)
 
 
-def _refuse_hopeless(job: Job, locked: Lock) -> None:
+def _refuse_hopeless(job: Job, pins: Sequence[Pin]) -> None:
     """Spare people gigabytes: packed wheels over the unzipped limit cannot be trimmed into it by presets."""
-    packed = sum(pin.size or 0 for pin in locked.pins)
+    packed = sum(pin.size or 0 for pin in pins)
     recipe = job.recipe
     if packed <= UNZIPPED_LIMIT or recipe.script or recipe.cleanup.remove:
         return
-    largest = sorted(locked.pins, key=lambda pin: -(pin.size or 0))[:MOST_NAMED]
+    largest = sorted(pins, key=lambda pin: -(pin.size or 0))[:MOST_NAMED]
     raise LayerTooLargeError(
         f"the wheels have {human_size(packed)} before they are unzipped, "
         f"over the limit of {human_size(UNZIPPED_LIMIT)} unzipped; the biggest: "
         + ", ".join(f"{pin.name} {human_size(pin.size or 0)}" for pin in largest),
-        hint="keep what Lambda cannot use out with --exclude, or split the layer in two",
+        hint=hopeless_hint(largest)
+        or "keep what Lambda cannot use out with --exclude, or split the layer in two",
     )
 
 

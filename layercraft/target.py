@@ -40,8 +40,9 @@ class Runtime:
     Versions are tuples of numbers, to be compared. `glibc`, `glibcxx`, `cxxabi` and `gcc` are the newest
     symbol versions that a library may need. `libraries` are the sonames that every architecture has,
     `packages` the normalized names of the distributions that Lambda brings, `together` those of them
-    that fit each other only in one release. `checked` is the day on which the facts were compared with
-    their `sources` (fact -> where it is from).
+    that fit each other only in one release, `seen` the versions of some that were seen in it (name ->
+    versions). `checked` is the day on which the facts were compared with their `sources` (fact -> where
+    it is from).
     """
 
     name: str
@@ -59,6 +60,7 @@ class Runtime:
     image: str
     packages: tuple[str, ...]
     together: tuple[str, ...]
+    seen: Mapping[str, tuple[str, ...]] = field(repr=False, compare=False)
     libraries: tuple[str, ...]
     checked: date
     sources: Mapping[str, str] = field(repr=False, compare=False)
@@ -235,6 +237,7 @@ def _runtime(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Runtime:
         image=f"{data['image']}:{version}",
         packages=tuple(name for group in packages for name in group["names"]),
         together=tuple(name for group in packages for name in group.get("together", ())),
+        seen=_seen(entry["name"], data["seen"]),
         libraries=tuple(soname for group in system["libraries"] for soname in group["sonames"]),
         checked=data["checked"],
         sources={
@@ -242,9 +245,19 @@ def _runtime(entry: Mapping[str, Any], data: Mapping[str, Any]) -> Runtime:
             **dict.fromkeys(("os", "glibc", "glibcxx", "cxxabi", "gcc"), system["source"]),
             "libraries": _joined(group["source"] for group in system["libraries"]),
             **dict.fromkeys(("packages", "together"), _joined(group["source"] for group in packages)),
+            "seen": _joined(each["source"] for each in data["seen"] if entry["name"] in each["runtimes"]),
             **entry.get("sources", {}),
         },
     )
+
+
+def _seen(runtime: str, listed: Iterable[Mapping[str, Any]]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for each in listed:
+        if runtime in each["runtimes"]:
+            for name, versions in each["versions"].items():
+                found[name] = tuple(dict.fromkeys((*found.get(name, ()), *versions)))
+    return MappingProxyType(found)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

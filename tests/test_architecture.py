@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # what joins them
     "inputs": (*GROUND, "recipe"),
     "sources": (*GROUND, "recipe", "resolution"),
-    "supply": (*GROUND, *STAGES, "sources"),
+    "guards": (*GROUND, *STAGES, "sources"),
+    "supply": (*GROUND, *STAGES, "sources", "guards"),
     "transformations": (*GROUND, *STAGES, "supply"),
     "pipeline": (*GROUND, *STAGES, "inputs", "sources", "supply", "transformations"),
     "forecast": (*GROUND, *STAGES, "pipeline", "sources", "supply", "transformations"),

@@ -26,6 +26,8 @@ EVERYTHING = """
 description = "scikit-learn and pandas"
 license = "BSD-3-Clause"
 exclude = ["nvidia-*", "Zope.Interface"]
+runtime-packages = "include"
+keep-gpu = true
 
 [cleanup]
 preset = "none"
@@ -39,6 +41,8 @@ script = "checks/smoke.py"
 [limits]
 unzipped = "230 MB"
 """
+
+KNOWN = "cleanup, description, exclude, keep-gpu, license, limits, runtime-packages, verify"
 
 
 def parse(text: str) -> LayerFile:
@@ -56,6 +60,8 @@ def test_all_keys_are_read() -> None:
         description="scikit-learn and pandas",
         license="BSD-3-Clause",
         exclude=("nvidia-*", "zope-interface"),
+        runtime_packages="include",
+        keep_gpu=True,
         cleanup=Cleanup(preset="none", remove=("**/tests/", "*.pyi"), keep=("numpy/_core/tests/",)),
         verify=Verify(imports=("sklearn", "sklearn.ensemble"), script="checks/smoke.py"),
         limits=Limits(unzipped=230 * 2**20),
@@ -82,13 +88,20 @@ def test_an_empty_file_leaves_all_to_the_defaults() -> None:
         ("[limits]\nzipped = 1", "limits.zipped: unknown key; nearest: limits.unzipped"),
         (
             "[files]\na = 'b'",
-            "files: unknown key; known: cleanup, description, exclude, license, limits, verify",
+            f"files: unknown key; known: {KNOWN}",
         ),
         ("description = 1", "description: expected a string, got an integer"),
         ("license = ['MIT']", "license: expected a string, got a list"),
         ("exclude = 'nvidia-*'", "exclude: expected a list of strings, got a string"),
         ("exclude = ['pip', 1.5]", "exclude[1]: expected a string, got a float"),
         ("exclude = ['pip>=1']", 'exclude[0]: "pip>=1" cannot match a distribution\'s name'),
+        (
+            "runtime-packages = 'none'",
+            'runtime-packages: unknown choice "none"; known: auto, include, exclude',
+        ),
+        ("runtime-packages = true", "runtime-packages: expected a string, got a boolean"),
+        ("keep-gpu = 'yes'", "keep-gpu: expected a boolean, got a string"),
+        ("keep_gpu = true", "keep_gpu: unknown key; nearest: keep-gpu"),
         ("cleanup = true", "cleanup: expected a table, [cleanup], got a boolean"),
         ("[[verify]]", "verify: expected a table, [verify], got a list"),
         ("[cleanup]\npreset = 'saef'", 'cleanup.preset: unknown preset "saef"; nearest: safe'),

@@ -147,7 +147,7 @@ def test_the_library_plans_in_silence(
     recipe = Recipe(name="mine", requirements=RequirementsInput.of(["toolkit[fast]"]))
     with open_sources(cache_dir=tmp_path / "cache", index_url=index.url) as sources:
         forecast = plan(recipe, Target.parse("3.13", "arm64"), BuildOptions(), sources=sources)
-    assert [pin.name for pin in forecast.lock.pins] == ["native", "plain", "toolkit"]
+    assert [pin.name for pin in forecast.locked.pins] == ["native", "plain", "toolkit"]
     assert forecast.sizes.unzipped == forecast.changes[-1].tree.size
-    assert forecast.resolution is not None
+    assert forecast.locked.resolution is not None
     assert capfd.readouterr() == ("", "")

@@ -13,6 +13,7 @@ from layercraft.cli.parameters import (
     IndexApiOption,
     IndexUrl,
     Json,
+    KeepGpu,
     LayerName,
     LockFile,
     Names,
@@ -22,9 +23,11 @@ from layercraft.cli.parameters import (
     Require,
     Requirements,
     Runtime,
+    RuntimePackages,
     Top,
     console_for,
     read_target,
+    refuse_unknown,
     sources,
 )
 
@@ -44,6 +47,8 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
     architecture: Architecture = None,
     exclude: Exclude = None,
     lock: LockFile = None,
+    runtime_packages: RuntimePackages = None,
+    keep_gpu: KeepGpu = False,
     preset: Preset = None,
     top: Top = 10,
     index_url: IndexUrl = None,
@@ -56,7 +61,7 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
     """Tell what `build` would make, its versions and sizes, without downloading the wheels."""
     from layercraft.forecast import plan as plan_layer
     from layercraft.layer.rules import preset as known_preset
-    from layercraft.recipe.options import BuildOptions
+    from layercraft.recipe.options import RUNTIME_PACKAGES, BuildOptions
 
     console = console_for(as_json=as_json, quiet=quiet)
     refuse_beside_lock(
@@ -67,7 +72,14 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
     if preset:
         known_preset(preset)
     recipes = recipes_of(names, require, requirements, constraint, name, lock)
-    options = BuildOptions(lock=lock, exclude=globs(exclude), preset=preset)
+    refuse_unknown("--runtime-packages", runtime_packages, RUNTIME_PACKAGES)
+    options = BuildOptions(
+        lock=lock,
+        exclude=globs(exclude),
+        runtime_packages=runtime_packages,
+        keep_gpu=keep_gpu,
+        preset=preset,
+    )
     documents = []
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:
         for recipe in recipes:
@@ -79,14 +91,16 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
 
 
 def _show(console: Console, forecast: Forecast, top: int) -> None:
-    from layercraft.cli.reports import show_changes, show_sizes
+    from layercraft.cli.reports import show_changes, show_left_out, show_sizes
     from layercraft.console import columns
+    from layercraft.layer.record import RecordedLeftOut
     from layercraft.layer.sizes import human_size, upload_notice
 
-    console.out(f"{forecast.name} for {forecast.lock.target}")
+    console.out(f"{forecast.name} for {forecast.locked.lock.target}")
     console.out(console.styled("Wheels", "title"))
-    for line in columns([(p.name, p.version, p.filename) for p in forecast.lock.pins], left=(0, 1, 2)):
+    for line in columns([(p.name, p.version, p.filename) for p in forecast.locked.pins], left=(0, 1, 2)):
         console.out(f"  {line}")
+    show_left_out(console, map(RecordedLeftOut.of, forecast.locked.left_out))
     show_changes(console, forecast.recorded())
     if forecast.bounds:
         console.out(console.styled("Known by building only (unzipped, at most)", "title"))
@@ -105,15 +119,17 @@ def _document(forecast: Forecast, top: int) -> dict[str, Any]:
     import msgspec
 
     from layercraft.cli.reports import sizes_document
+    from layercraft.layer.record import RecordedLeftOut
 
     return {
         "name": forecast.name,
-        "runtime": forecast.lock.target.runtime.name,
-        "architecture": forecast.lock.target.architecture,
+        "runtime": forecast.locked.lock.target.runtime.name,
+        "architecture": forecast.locked.lock.target.architecture,
         "pins": [
             {"name": pin.name, "version": pin.version, "filename": pin.filename, "size": pin.size}
-            for pin in forecast.lock.pins
+            for pin in forecast.locked.pins
         ],
+        "left_out": [msgspec.to_builtins(RecordedLeftOut.of(left)) for left in forecast.locked.left_out],
         "changes": msgspec.to_builtins(forecast.recorded()),
         "bounds": [
             {"source": each.reason.source, "rule": each.reason.rule, "at_most": each.at_most}

@@ -18,6 +18,7 @@ from layercraft.cli.parameters import (
     IndexApiOption,
     IndexUrl,
     Json,
+    KeepGpu,
     LayerName,
     LockFile,
     Names,
@@ -28,9 +29,11 @@ from layercraft.cli.parameters import (
     Require,
     Requirements,
     Runtime,
+    RuntimePackages,
     Top,
     console_for,
     read_target,
+    refuse_unknown,
     sources,
 )
 from layercraft.errors import UsageError
@@ -51,6 +54,8 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     architecture: Architecture = None,
     exclude: Exclude = None,
     lock: LockFile = None,
+    runtime_packages: RuntimePackages = None,
+    keep_gpu: KeepGpu = False,
     output: Output = OUTPUT,
     preset: Preset = None,
     skip_existing: Annotated[
@@ -83,7 +88,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.cli.verification import proved
     from layercraft.layer.rules import preset as known_preset
     from layercraft.pipeline import build as build_layer
-    from layercraft.recipe.options import BuildOptions
+    from layercraft.recipe.options import RUNTIME_PACKAGES, BuildOptions
 
     console = console_for(as_json=as_json, quiet=quiet)
     refuse_beside_lock(
@@ -93,6 +98,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     target = read_target(runtime, architecture, console, lock)
     if preset:
         known_preset(preset)
+    refuse_unknown("--runtime-packages", runtime_packages, RUNTIME_PACKAGES)
     recipes = recipes_of(names, require, requirements, constraint, name, lock)
     if unpacked and len(recipes) > 1:
         raise UsageError(
@@ -102,6 +108,8 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
         output=output,
         lock=lock,
         exclude=globs(exclude),
+        runtime_packages=runtime_packages,
+        keep_gpu=keep_gpu,
         preset=preset,
         strict=strict,
         check=check,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -60,6 +60,17 @@ Preset = Annotated[
     str | None,
     typer.Option("--preset", metavar="NAME", help="Cleanup preset: safe, or none for all files."),
 ]
+RuntimePackages = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime-packages",
+        metavar="CHOICE",
+        help="boto3 and what else Lambda brings: auto, include or exclude.",
+    ),
+]
+KeepGpu = Annotated[
+    bool, typer.Option("--keep-gpu", help="Keep what only a GPU could make use of, such as nvidia-*.")
+]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for what is made.")]
 IndexUrl = Annotated[
     str | None,
@@ -111,6 +122,22 @@ def read_target(
     if warning:
         console.warning(warning)
     return target
+
+
+def refuse_unknown(option: str, value: str | None, known: Sequence[str]) -> None:
+    """Refuse a value that is none of those that an option takes.
+
+    Raises:
+        UsageError: the message names the nearest, the hint has all.
+    """
+    if value is not None and value not in known:
+        from layercraft.recipe.names import nearest
+
+        near = nearest(value, known)
+        raise UsageError(
+            f"{option} {value}: no such choice" + (f"; did you mean {near}?" if near else ""),
+            hint=f"take {', '.join(known)}",
+        )
 
 
 @contextmanager

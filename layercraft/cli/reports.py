@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from layercraft.console import Console
-    from layercraft.layer.record import RecordedChange
+    from layercraft.layer.record import RecordedChange, RecordedLeftOut
     from layercraft.layer.sizes import SizeReport
     from layercraft.pipeline import Built
     from layercraft.resolution.pins import Lock
@@ -37,6 +37,7 @@ def show_built(console: Console, built: Built, top: int) -> None:
     console.out(console.styled("Wheels", "title"))
     for line in columns([(pin.name, pin.version, pin.filename) for pin in record.pins], left=(0, 1, 2)):
         console.out(f"  {line}")
+    show_left_out(console, record.left_out)
     show_changes(console, record.changes)
     show_sizes(console, built.sizes, top)
     notice = upload_notice(built.sizes.zipped)
@@ -54,6 +55,18 @@ def show_changes(console: Console, changes: Iterable[RecordedChange]) -> None:
     if rows:
         console.out(console.styled("Changes (files, unzipped, zipped)", "title"))
     for line in columns(rows):
+        console.out(f"  {line}")
+
+
+def show_left_out(console: Console, left_out: Iterable[RecordedLeftOut]) -> None:
+    """Show what is locked and does not go into the layer, and why."""
+    rows = [
+        (each.name, each.version, "" if each.packed is None else human_size(each.packed), each.why)
+        for each in left_out
+    ]
+    if rows:
+        console.out(console.styled("Left out (zipped)", "title"))
+    for line in columns(rows, left=(0, 1, 3)):
         console.out(f"  {line}")
 
 

@@ -107,6 +107,7 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
 ) -> None:
     """Prove that layers work: read every file, then run the imports in the strongest engine here."""
     from layercraft.cli.verdicts import exit_code, show_verification, verification_document
+    from layercraft.runtime_packages import like_runtime
     from layercraft.verification.layer import read_layer
     from layercraft.verification.verdict import choose_engine
     from layercraft.verification.verdict import verify as verify_layer
@@ -140,7 +141,8 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
             choice = choose_engine(layer.target, search, opened.cache, console)
             console.notice(choice.why)
             checks = _checks(layer, recipe, wishes)
-            verification = verify_layer(layer, checks, choice.engine, cache=opened.cache, reporter=console)
+            with like_runtime(choice.engine, layer, opened, console) as ready:
+                verification = verify_layer(layer, checks, ready, cache=opened.cache, reporter=console)
             invocation = _invoked(layer, wishes, choice.engine, opened, console) if handler else None
             show_verification(console, verification, invocation)
             documents.append(verification_document(verification, invocation))
@@ -167,6 +169,7 @@ def proved(built: Built, recipe: Recipe, opened: Sources, console: Console) -> V
     Raises:
         LayercraftError: this machine is at fault, not the layer.
     """
+    from layercraft.runtime_packages import like_runtime
     from layercraft.target import Target
     from layercraft.verification.layer import read_layer
     from layercraft.verification.verdict import choose_engine
@@ -177,9 +180,8 @@ def proved(built: Built, recipe: Recipe, opened: Sources, console: Console) -> V
     choice = choose_engine(layer.target, search_here(), opened.cache, console)
     console.notice(choice.why)
     checks = _checks(layer, recipe, Wishes())
-    return verify_layer(
-        layer, checks, choice.engine, judged=built.verdict, cache=opened.cache, reporter=console
-    )
+    with like_runtime(choice.engine, layer, opened, console) as ready:
+        return verify_layer(layer, checks, ready, judged=built.verdict, cache=opened.cache, reporter=console)
 
 
 def _zip_of(

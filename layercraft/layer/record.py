@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from layercraft.layer.archive import Archive
     from layercraft.layer.change import Change
+    from layercraft.resolution.left_out import LeftOut
     from layercraft.resolution.pins import Pin
     from layercraft.target import Target
 
@@ -46,6 +47,38 @@ class RecordedPin:
         """Write down a locked wheel."""
         return cls(
             name=pin.name, version=pin.version, filename=pin.filename, sha256=pin.sha256, url=pin.url or ""
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedLeftOut:
+    """One locked wheel that did not go in. `guard` is "runtime" where Lambda brings it itself, or "gpu".
+
+    `packed` are the bytes of the wheel, None where the lock does not tell.
+    """
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    guard: str
+    why: str
+    packed: int | None = None
+    url: str = ""
+
+    @classmethod
+    def of(cls, left: LeftOut) -> Self:
+        """Write down what was left out."""
+        pin = left.pin
+        return cls(
+            name=pin.name,
+            version=pin.version,
+            filename=pin.filename,
+            sha256=pin.sha256,
+            guard=left.guard,
+            why=left.why,
+            packed=pin.size,
+            url=pin.url or "",
         )
 
 
@@ -107,6 +140,7 @@ class RecordedZip:
 class BuildRecord:
     """All that is known of one build.
 
+    `pins` are the wheels that went in, `left_out` locked ones that did not.
     `tool` is layercraft's version, `inputs` the digest of everything that decides the zip's bytes.
     It holds neither a date nor a path of the machine, so the same build gives the same record.
     """
@@ -119,6 +153,7 @@ class BuildRecord:
     changes: tuple[RecordedChange, ...]
     zip: RecordedZip
     warnings: tuple[str, ...] = ()
+    left_out: tuple[RecordedLeftOut, ...] = ()
     schema: int = SCHEMA
 
     @classmethod
@@ -130,6 +165,7 @@ class BuildRecord:
         tool: str,
         inputs: str,
         pins: Iterable[Pin],
+        left_out: Iterable[LeftOut] = (),
         changes: Sequence[Change],
         archive: Archive,
         warnings: Iterable[str],
@@ -145,6 +181,7 @@ class BuildRecord:
             changes=tuple(RecordedChange.of(change, zipped) for change in changes),
             zip=RecordedZip.of(archive),
             warnings=tuple(warnings),
+            left_out=tuple(map(RecordedLeftOut.of, left_out)),
         )
 
 

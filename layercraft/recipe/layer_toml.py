@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from layercraft.errors import ConfigurationError, UsageError
 from layercraft.recipe.names import distribution_glob, nearest
+from layercraft.recipe.options import RUNTIME_PACKAGES
 from layercraft.recipe.toml_table import TomlTable
 from layercraft.target import UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 PRESETS = ("none", "safe")
@@ -74,6 +75,12 @@ class LayerFile:
 
     exclude: tuple[str, ...] = ()
     """Globs on normalized distribution names: what matches stays out of the layer."""
+
+    runtime_packages: str | None = None
+    """One of RUNTIME_PACKAGES; None when the file does not say."""
+
+    keep_gpu: bool = False
+    """Distributions that only a GPU could make use of stay."""
 
     cleanup: Cleanup = field(default_factory=Cleanup)
     verify: Verify = field(default_factory=Verify)
@@ -136,8 +143,10 @@ def _layer_file(table: TomlTable) -> LayerFile:
         description=table.string("description", _at_most(DESCRIPTION_LIMIT)),
         license=table.string("license", _at_most(LICENSE_LIMIT)),
         exclude=tuple(map(distribution_glob, table.strings("exclude", _distribution_glob))),
+        runtime_packages=table.string("runtime-packages", _one_of(RUNTIME_PACKAGES, "choice")),
+        keep_gpu=bool(table.boolean("keep-gpu")),
         cleanup=Cleanup(
-            preset=cleanup.string("preset", _preset),
+            preset=cleanup.string("preset", _one_of(PRESETS, "preset")),
             remove=cleanup.strings("remove", _file_glob),
             keep=cleanup.strings("keep", _file_glob),
         ),
@@ -165,11 +174,16 @@ def _at_most(limit: int) -> Callable[[str], str | None]:
     )
 
 
-def _preset(text: str) -> str | None:
-    if text in PRESETS:
-        return None
-    known = nearest(text, PRESETS)
-    return f'unknown preset "{text}"; ' + (f"nearest: {known}" if known else f"known: {', '.join(PRESETS)}")
+def _one_of(known: Sequence[str], kind: str) -> Callable[[str], str | None]:
+    """Make a check of a text that must be one of several."""
+
+    def check(text: str) -> str | None:
+        if text in known:
+            return None
+        near = nearest(text, known)
+        return f'unknown {kind} "{text}"; ' + (f"nearest: {near}" if near else f"known: {', '.join(known)}")
+
+    return check
 
 
 def _distribution_glob(text: str) -> str | None:

@@ -6,6 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+RUNTIME_PACKAGES = ("auto", "include", "exclude")
+"""Whether what the runtime brings itself is left out: where nothing speaks against it, never, always."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
@@ -19,6 +22,12 @@ class BuildOptions:
 
     exclude: tuple[str, ...] = ()
     """Globs on distribution names to keep out, beside the recipe's own."""
+
+    runtime_packages: str | None = None
+    """One of RUNTIME_PACKAGES, in place of the recipe's; None for the recipe's, else "auto"."""
+
+    keep_gpu: bool = False
+    """Keep distributions that only a GPU could make use of, whatever the recipe says."""
 
     preset: str | None = None
     """A cleanup preset in place of the recipe's; "none" leaves out its globs and script too."""

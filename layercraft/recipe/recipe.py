@@ -35,6 +35,12 @@ class Recipe:
     exclude: tuple[str, ...] = ()
     """Globs on normalized distribution names: what matches stays out of the layer."""
 
+    runtime_packages: str = "auto"
+    """Whether what the runtime brings itself is left out: one of RUNTIME_PACKAGES."""
+
+    keep_gpu: bool = False
+    """Distributions that only a GPU could make use of stay."""
+
     cleanup: Cleanup = field(default_factory=Cleanup)
     script: Path | None = None
     """`cleanup.sh`, which runs before any other rule."""
@@ -81,6 +87,8 @@ def read_recipe(folder: Path, *, environment: Mapping[str, str] = MappingProxyTy
         description=settings.description,
         license=settings.license,
         exclude=settings.exclude,
+        runtime_packages=settings.runtime_packages or "auto",
+        keep_gpu=settings.keep_gpu,
         cleanup=settings.cleanup,
         script=script if script.is_file() else None,
         verify=settings.verify,

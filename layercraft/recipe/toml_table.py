@@ -52,6 +52,14 @@ class TomlTable:
         checked = (self._checked(item, f"{full}[{place}]", check) for place, item in enumerate(value))
         return tuple(item for item in checked if item is not None)
 
+    def boolean(self, key: str) -> bool | None:
+        """Give a boolean; None when it is absent or wrong."""
+        value = self._value(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self.refuse(key, f"expected a boolean, got {kind_of(value)}")
+        return None
+
     def table(self, key: str) -> TomlTable:
         """Give the table at `key`; an empty one when it is absent or none."""
         value = self._value(key)

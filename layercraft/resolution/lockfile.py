@@ -57,6 +57,7 @@ def to_toml(lock: Lock) -> str:
                 "runtime": target.runtime.name,
                 "architecture": target.architecture,
                 "requirements": list(lock.requirements),
+                **({"constraints": list(lock.constraints)} if lock.constraints else {}),
                 "excluded": list(lock.excluded),
             }
         },
@@ -159,6 +160,7 @@ def from_pylock(pylock: Pylock, table: Mapping[str, Any], target: Target, path: 
         target=target,
         pins=tuple(sorted(pins, key=lambda pin: pin.name)),
         requirements=_texts(own, "requirements"),
+        constraints=_texts(own, "constraints"),
         excluded=tuple(map(canonicalize_name, _texts(own, "excluded"))),
     )
 

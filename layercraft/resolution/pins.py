@@ -31,13 +31,14 @@ class Pin:
 class Lock:
     """The wheels of one layer on one target, sorted by name, and the requirements they answer.
 
-    `requirements` are the user's own, as texts; empty for a lock of another tool. `excluded` are
-    distributions that were asked for and kept out.
+    `requirements` are the user's own, as texts; empty for a lock of another tool. `constraints` are
+    those of the user's that name a pin. `excluded` are distributions that were asked for and kept out.
     """
 
     target: Target
     pins: tuple[Pin, ...]
     requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     excluded: tuple[NormalizedName, ...] = ()
 
 

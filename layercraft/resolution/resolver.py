@@ -100,6 +100,7 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
                 target=target,
                 pins=tuple(_pins(solution)),
                 requirements=tuple(str(each) for each in asked.requirements),
+                constraints=tuple(str(each) for each in wanted.constraints if each.name in solution.chosen),
                 excluded=tuple(sorted({*wanted.left_out, *solution.excluded})),
             ),
             passed_over=passed_over(problem, solution, catalogue, selector),

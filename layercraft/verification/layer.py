@@ -127,7 +127,14 @@ def _lock(path: Path, target: Target) -> Lock | None:
 
 
 def _pinned(lock: Lock) -> tuple[tuple[str, str], ...]:
-    return tuple((pin.name, pin.version) for pin in lock.pins)
+    """Give the pins that a layer has for sure: what a guard may have left out does not count."""
+    from layercraft.resolution.gpu_guard import useless_on_lambda
+
+    return tuple(
+        (pin.name, pin.version)
+        for pin in lock.pins
+        if pin.name not in lock.target.runtime.packages and not useless_on_lambda(pin.name)
+    )
 
 
 def _found(names: Iterable[str]) -> set[tuple[str, str]]:

@@ -41,14 +41,17 @@ class LocalEngine:
     """Runs the probe on this machine: natively, or under emulation.
 
     `cache` has the wheels from which `--deep` lays out the layer as it was before the changes.
-    `scratch` is where the temporary folder is made. `slowness` is by how much all takes longer here
-    than on Lambda, `overhead` how many bytes of memory more; `caveats` are what that leaves unsaid.
+    `scratch` is where the temporary folder is made. `runtime` is a folder with what Lambda's runtime
+    brings itself, where the layer counts on it: the last one on sys.path. `slowness` is by how much all
+    takes longer here than on Lambda, `overhead` how many bytes of memory more; `caveats` are what that
+    leaves unsaid.
     """
 
     name: str
     python: LocalPython
     cache: Cache | None = None
     scratch: Path | None = None
+    runtime: Path | None = None
     slowness: float = 1.0
     overhead: int = 0
     caveats: tuple[Unchecked, ...] = ()
@@ -72,7 +75,13 @@ class LocalEngine:
             differences = self._differences(layer)
             around = self._surroundings(layer, files, box.layer, differences)
             job = self._job(items_for(checks, layer.distributions), checks, box)
-            answers = box.ask(self.python, job, reporter=reporter, label=f"importing with {self.description}")
+            answers = box.ask(
+                self.python,
+                job,
+                needs=self._needs,
+                reporter=reporter,
+                label=f"importing with {self.description}",
+            )
             outcome = outcome_of(job, answers, around)
             if checks.deep and answers.python:
                 outcome = joined(outcome, self._deep(layer, checks, box, around, reporter))
@@ -92,7 +101,12 @@ class LocalEngine:
             def ask(items: tuple[Item, ...]) -> tuple[Job, Answers]:
                 job = self._job(items, checks, box, root)
                 return job, box.ask(
-                    self.python, job, layer=root, reporter=reporter, label="importing all modules"
+                    self.python,
+                    job,
+                    layer=root,
+                    needs=self._needs,
+                    reporter=reporter,
+                    label="importing all modules",
                 )
 
             return ask
@@ -106,11 +120,15 @@ class LocalEngine:
 
         return compare_modules(names, asking(box.layer), before, around)
 
+    @property
+    def _needs(self) -> tuple[Path, ...]:
+        return (self.runtime,) if self.runtime else ()
+
     def _job(self, items: tuple[Item, ...], checks: Checks, box: Sandbox, layer: Path | None = None) -> Job:
         folders = (str(box.task), *box.sites(layer))
         return Job(
             items=items,
-            path=folders,
+            path=(*folders, *map(str, self._needs)),
             sites=folders,
             timeout=checks.timeout * self.slowness,
             memory=checks.memory + self.overhead if checks.memory else 0,
@@ -149,6 +167,8 @@ class LocalEngine:
         lines = [f"ran with {self.description}"]
         if held and answers.python:
             lines.append(f"made sure {', '.join(held)}")
+        if self.runtime:
+            lines.append("put what the layer leaves to the runtime on sys.path, in the versions of its lock")
         patches = (Unchecked(subject=f"{each.name} {each.version}", why=each.why) for each in differences)
         return replace(
             outcome,

@@ -54,7 +54,7 @@ class Workshop:
         """Build with layercraft; without `cache`, an empty one is used."""
         with self.bench.brief("ours") as folder:
             where = ("--cache-dir", str(cache or folder / "cache"), "--output", str(folder))
-            how = ("--preset", "none", "--check" if check else "--no-check")
+            how = ("--preset", "none", "--runtime-packages", "include", "--check" if check else "--no-check")
             command = layercraft("build", *requiring(REQUIREMENTS, TARGET), *how, *where)
             run = self.bench.measure(command)
             self.peak = max(self.peak, run.peak)
