@@ -47,12 +47,10 @@ def guard_runtime_packages(lock: Lock, choice: str, metadata: Callable[[Pin], Co
             return Guarded()
         objection = _objection(lock, names, metadata)
         if objection:
-            return Guarded(told=(f"{listed(names)} {_stay(names)} in the layer: {objection}",))
+            stay = "stays" if len(names) == 1 else "stay"
+            return Guarded(told=(f"{listed(names)} {stay} in the layer: {objection}",))
     why = f"{runtime.name} brings it"
-    return Guarded(
-        left_out=tuple(LeftOut(pin=pin, guard="runtime", why=why) for pin in brought),
-        told=(f"{listed(names)} {_are(names)} left out: {runtime.name} brings {_them(names)}",),
-    )
+    return Guarded(left_out=tuple(LeftOut(pin=pin, guard="runtime", why=why) for pin in brought))
 
 
 def _objection(lock: Lock, names: Collection[str], metadata: Callable[[Pin], CoreMetadata]) -> str:
@@ -100,15 +98,3 @@ def _may_have(lock: Lock, version: str) -> str:
 
 def _shown(requirement: Requirement) -> str:
     return f"{requirement.name}{requirement.specifier}" if not requirement.url else str(requirement)
-
-
-def _stay(names: Collection[str]) -> str:
-    return "stays" if len(names) == 1 else "stay"
-
-
-def _are(names: Collection[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
-def _them(names: Collection[str]) -> str:
-    return "it" if len(names) == 1 else "them"
