@@ -68,7 +68,7 @@ def plan(
         LayercraftError: its subclasses say what failed, see `layercraft.errors`.
     """
     from layercraft.layer.tree import Tree
-    from layercraft.transformations import foreseen, tell_conflicts, unforeseen
+    from layercraft.transformations import foreseen, tell_conflicts
     from layercraft.wheels.remote import RemoteWheels
 
     with given(sources) as opened:
@@ -82,7 +82,7 @@ def plan(
         with RemoteWheels(opened.client, opened.cache, reporter=reporter) as remote:
             locked = lock_of(job, remote.start)
             wheels = remote.wait(locked.pins)
-    changes = foreseen(job, Tree.of(wheels, target), locked.lock)
+    changes, bounds = foreseen(job, Tree.of(wheels, target), locked.lock)
     tree = changes[-1].tree
     tell_conflicts(tree, job)
     _tell_too_large(tree, job)
@@ -90,7 +90,7 @@ def plan(
         name=recipe.name,
         locked=locked,
         changes=changes,
-        bounds=unforeseen(job, tree),
+        bounds=bounds,
         sizes=_sizes(tree),
         packed=sum(remote.lengths[wheel.sha256] for wheel in wheels),
         fetched=remote.fetched,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from layercraft.errors import ConflictError
+from layercraft.events import SILENT
 from layercraft.layer.change import Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from layercraft.events import Reporter
     from layercraft.formats.record_file import Recorded
     from layercraft.layer.change import Change
     from layercraft.layer.contents import Contents
-    from layercraft.layer.rules import Rule
+    from layercraft.layer.rules import Needed, Rule
     from layercraft.layer.tree import Content, Tree
     from layercraft.resolution.pins import Lock
     from layercraft.supply import Job
@@ -40,6 +43,7 @@ def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Chan
         LayercraftError: a step failed, or could not read what it needs.
     """
     from layercraft.layer.dist_info import rewrite_records
+    from layercraft.layer.import_graph import needed_files
     from layercraft.layer.script import run_script
 
     changes: list[Change] = []
@@ -48,28 +52,31 @@ def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Chan
         search_path = job.options.search_path
         changes.append(run_script(tree, script, staging, search_path=search_path, reporter=job.reporter))
         tree = changes[-1].tree
-    changes += _cleaned(job, tree, locked)
+    needed = partial(needed_files, target=job.target, cache=job.sources.cache)
+    changes += _cleaned(job, tree, locked, needed, job.reporter)
     tree = changes[-1].tree if changes else tree
     return (*changes, rewrite_records(tree))
 
 
-def foreseen(job: Job, tree: Tree, locked: Lock) -> tuple[Change, ...]:
+def foreseen(job: Job, tree: Tree, locked: Lock) -> tuple[tuple[Change, ...], tuple[Bound, ...]]:
     """Apply what paths and sizes alone decide, to a tree of wheels that nobody can read.
 
-    The sizes of the last change's tree are those that `transformed` gives, but for what
-    `unforeseen` tells.
+    The sizes of the last change's tree are those that `transformed` gives, but for the steps that need
+    the files themselves: those are not applied, and each is told with the most that it can save.
     """
     from layercraft.layer.dist_info import rewrite_records
 
-    changes = _cleaned(job, tree, locked)
-    return (*changes, rewrite_records(changes[-1].tree if changes else tree, unknown=_of_right_length))
-
-
-def unforeseen(job: Job, tree: Tree) -> tuple[Bound, ...]:
-    """Tell the steps that need the files themselves, each with the most that it can save."""
+    changes = _cleaned(job, tree, locked, lambda _, suspects: suspects, job.reporter)
+    farthest = _cleaned(job, tree, locked, lambda _, __: (), SILENT)
+    bounds = [
+        Bound(reason=most.reason, at_most=most.saved)
+        for sure, most in zip(changes, farthest, strict=True)
+        if most.saved > sure.saved
+    ]
+    records = rewrite_records(changes[-1].tree if changes else tree, unknown=_of_right_length)
     if job.recipe.script and job.options.preset != "none":
-        return (Bound(reason=Reason(source=job.recipe.script.name), at_most=tree.size),)
-    return ()
+        bounds.append(Bound(reason=Reason(source=job.recipe.script.name), at_most=records.tree.size))
+    return (*changes, records), tuple(bounds)
 
 
 def _of_right_length(content: Content, contents: Contents) -> Recorded:
@@ -82,17 +89,18 @@ def _of_right_length(content: Content, contents: Contents) -> Recorded:
     return replace(Recorded.of(b""), size=content.size)
 
 
-def _cleaned(job: Job, tree: Tree, locked: Lock) -> tuple[Change, ...]:
+def _cleaned(job: Job, tree: Tree, locked: Lock, needed: Needed, reporter: Reporter) -> tuple[Change, ...]:
     from layercraft.layer.rules import clean
 
     rules, keep = _rules(job)
     requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
-    return clean(tree, rules, keep=keep, requires=requires, reporter=job.reporter)
+    return clean(tree, rules, keep=keep, requires=requires, needed=needed, reporter=reporter)
 
 
 def _rules(job: Job) -> tuple[list[Rule], list[Rule]]:
     """Give what removes and what keeps. The option "none" leaves all files; a recipe's "none" its globs."""
-    from layercraft.layer.rules import Rule, preset
+    from layercraft.layer.presets import preset
+    from layercraft.layer.rules import Rule
 
     rules = list(preset(job.options.preset or job.recipe.preset))
     if job.options.preset == "none":

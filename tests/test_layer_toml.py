@@ -105,7 +105,7 @@ def test_an_empty_file_leaves_all_to_the_defaults() -> None:
         ("cleanup = true", "cleanup: expected a table, [cleanup], got a boolean"),
         ("[[verify]]", "verify: expected a table, [verify], got a list"),
         ("[cleanup]\npreset = 'saef'", 'cleanup.preset: unknown preset "saef"; nearest: safe'),
-        ("[cleanup]\npreset = 'x'", 'cleanup.preset: unknown preset "x"; known: none, safe'),
+        ("[cleanup]\npreset = 'x'", 'cleanup.preset: unknown preset "x"; known: none, safe, small'),
         ("[cleanup]\nremove = [{}]", "cleanup.remove[0]: expected a string, got a table"),
         ("[cleanup]\nremove = ['!x']", 'cleanup.remove[0]: "!x": what shall stay goes to cleanup.keep'),
         ("[cleanup]\nkeep = ['a', '']", 'cleanup.keep[1]: "" matches nothing'),
@@ -215,6 +215,6 @@ def test_a_file_that_cannot_be_read_is_a_wrong_input(tmp_path: Path) -> None:
 
 
 def test_the_presets_are_those_of_the_cleanup_rules() -> None:
-    from layercraft.layer.rules import preset_names
+    from layercraft.layer.presets import preset_names
 
     assert preset_names() == PRESETS

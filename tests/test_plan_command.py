@@ -91,6 +91,15 @@ def test_a_script_is_not_run_and_what_it_may_save_is_bounded(layercraft: Command
     assert planned(layercraft, "mine", "--preset", "none")["bounds"] == []
 
 
+def test_a_rule_that_reads_imports_is_not_applied_and_its_most_is_told(layercraft: CommandLine) -> None:
+    plan = planned(layercraft, "--require", "plain", "--preset", "small")
+    build = built(layercraft, "--require", "plain", "--preset", "small")
+    (bound,) = plan["bounds"]
+    (tests,) = [each for each in build["build"]["changes"] if each["rule"] == bound["rule"]]
+    assert 0 < tests["saved"] <= bound["at_most"]
+    assert build["sizes"]["unzipped"] < plan["sizes"]["unzipped"]
+
+
 def test_a_file_that_no_record_hashes_is_counted_to_the_byte_too(
     layercraft: CommandLine, index: LocalIndex
 ) -> None:

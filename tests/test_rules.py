@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +12,13 @@ from hypothesis import strategies as st
 from trees import inline_tree, paths, tree_of
 from wheelhouse import WheelDraft
 
-from layercraft.errors import ConfigurationError, UsageError
+from layercraft.errors import ConfigurationError
 from layercraft.events import SilentReporter
 from layercraft.layer.globs import Globs
-from layercraft.layer.rules import Rule, clean, preset, preset_names
+from layercraft.layer.rules import Rule, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from layercraft.layer.tree import Tree
@@ -38,15 +39,9 @@ def rules(*globs: str) -> list[Rule]:
     return [Rule.of_glob(glob, source="layers/x/layer.toml") for glob in globs]
 
 
-def removed(
-    tree: Tree, remove: Sequence[Rule], requires: Mapping[str, Collection[str]] | None = None
-) -> list[str]:
-    changes = clean(tree, remove, requires=requires)
+def removed(tree: Tree, remove: Sequence[Rule]) -> list[str]:
+    changes = clean(tree, remove)
     return sorted(path.removeprefix("python/") for change in changes for path in paths(change.removed))
-
-
-def safely_removed(tree: Tree, requires: Mapping[str, Collection[str]] | None = None) -> list[str]:
-    return removed(tree, preset("safe"), requires)
 
 
 def test_each_rule_is_a_change_with_the_files_that_it_was_the_first_to_take() -> None:
@@ -112,90 +107,49 @@ def test_a_whole_dist_info_folder_goes_with_a_warning(tmp_path: Path) -> None:
     assert warning.startswith("layers/x/layer.toml: *.dist-info/ takes the metadata of a, b: ")
 
 
-def test_presets_are_none_and_safe_and_others_are_refused_with_the_nearest() -> None:
-    assert preset_names() == ("none", "safe")
-    assert preset("none") == ()
-    with pytest.raises(UsageError, match="unknown preset 'save'; did you mean 'safe'"):
-        preset("save")
+def knowing(glob: str, **fields: object) -> Rule:
+    """Give a rule with fields that only presets have."""
+    return replace(rules(glob)[0], **fields)  # type: ignore[arg-type]
 
 
-def test_every_rule_of_a_preset_tells_why_and_at_which_risk() -> None:
-    for name in preset_names():
-        for rule in preset(name):
-            assert str(rule.reason).startswith(f"preset {name}: ")
-            assert rule.why
-            assert rule.risk
-
-
-def test_safe_takes_sources_of_compiled_distributions(tmp_path: Path) -> None:
-    files = dict.fromkeys(
-        [
-            "c/m.so",
-            "c/m.c",
-            "c/m.h",
-            "c/m.pyx",
-            "c/m.pxd",
-            "c/m.pyx.tp",
-            "c/m.f90",
-            "c/libm.a",
-            "c/m.py",
-            "c/m.cfg",
-        ],
-        b"x",
-    )
-    tree = tree_of(tmp_path, WheelDraft(name="c", files=files))
-    assert safely_removed(tree) == [
-        "c/libm.a", "c/m.c", "c/m.f90", "c/m.h", "c/m.pxd", "c/m.pyx", "c/m.pyx.tp",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("library", ["m.cpython-313-aarch64-linux-gnu.so", "m.abi3.so", "libm.so.5.0.0"])
-def test_a_library_by_any_name_makes_a_distribution_compiled(tmp_path: Path, library: str) -> None:
-    tree = tree_of(tmp_path, WheelDraft(name="c", files={f"c/{library}": b"x", "c/m.c": b"x"}))
-    assert safely_removed(tree) == ["c/m.c"]
-
-
-def test_safe_leaves_the_sources_of_those_that_read_them_at_run_time(tmp_path: Path) -> None:
-    pure = WheelDraft(name="pybind11", files={"pybind11/include/pybind11.h": b"x"})
-    compiler = WheelDraft(name="numba", files={"numba/x.so": b"x", "numba/helper.h": b"x"})
-    versioned = WheelDraft(name="cupy-cuda12x", files={"cupy/x.so": b"x", "cupy/carray.h": b"x"})
-    assert safely_removed(tree_of(tmp_path, pure, compiler, versioned)) == []
-
-
-def test_safe_takes_caches_and_leaves_modules_that_have_no_source(tmp_path: Path) -> None:
-    files = {"a/m.py": b"", "a/__pycache__/m.cpython-313.pyc": b"", "a/sourceless.pyc": b"", "a/old.pyo": b""}
-    tree = tree_of(tmp_path, WheelDraft(name="a", files=files))
-    assert safely_removed(tree) == ["a/__pycache__/m.cpython-313.pyc", "a/old.pyo"]
-
-
-def test_safe_takes_python_scripts_and_leaves_programs(tmp_path: Path) -> None:
-    data = {"scripts/script": b"#!python\n", "scripts/program": b"\x7fELF"}
-    tree = tree_of(tmp_path, WheelDraft(name="a", data=data))
-    assert safely_removed(tree) == ["bin/script"]
-
-
-def test_safe_leaves_stubs_that_lazy_loader_reads_at_import(tmp_path: Path) -> None:
+def test_a_rule_may_be_bound_to_distributions_and_their_versions(tmp_path: Path) -> None:
     drafts = [
-        WheelDraft(name="Scikit-Image", files={"skimage/__init__.pyi": b""}),
-        WheelDraft(name="numpy", files={"numpy/__init__.pyi": b""}),
-        WheelDraft(name="jedi", files={"jedi/third_party/typeshed/os.pyi": b""}),
+        WheelDraft(name="old", version="1.9", files={"old/data/x.csv": b""}),
+        WheelDraft(name="new", version="2.0", files={"new/data/x.csv": b""}),
+        WheelDraft(name="py-some", version="3.0rc1", files={"some/data/x.csv": b""}),
+        WheelDraft(name="other", files={"other/data/x.csv": b""}),
     ]
-    tree = tree_of(tmp_path, *drafts, WheelDraft(name="lazy_loader"))
-    requires = {"scikit-image": ("lazy-loader", "numpy"), "numpy": ()}
-    assert safely_removed(tree, requires) == ["numpy/__init__.pyi"]
-    assert safely_removed(tree) == []
-    assert safely_removed(tree_of(tmp_path, *drafts)) == ["numpy/__init__.pyi", "skimage/__init__.pyi"]
+    rule = knowing("data/", only_owner=("old<2", "new <2", "py-*>=2"))
+    assert removed(tree_of(tmp_path, *drafts), [rule]) == ["old/data/x.csv", "some/data/x.csv"]
 
 
-def test_safe_leaves_of_dist_info_what_is_read_at_run_time_and_licences(tmp_path: Path) -> None:
-    kept = [
-        "LICENSE", "LICENCE.txt", "licenses/deep/COPYING", "COPYING.LESSER", "NOTICE", "AUTHORS.md",
-        "top_level.txt", "namespace_packages.txt", "entry_points.txt",
-    ]  # fmt: skip
-    gone = ["sboms/auditwheel.cdx.json", "zip-safe", "pbr.json"]
-    files = {f"a-1.0.dist-info/{name}": b"x" for name in kept + gone}
-    tree = tree_of(tmp_path, WheelDraft(name="a", files=files | {"a/licenses.dist-info.txt": b""}))
-    assert safely_removed(tree) == sorted(f"a-1.0.dist-info/{name}" for name in gone)
+def test_a_rule_may_want_a_certain_file_in_a_folder() -> None:
+    names = ["a/test/deep/test_x.py", "a/test/data.txt", "web/test/client.py", "test_loose.py"]
+    tree = inline_tree({f"python/{name}": b"" for name in names})
+    suites = knowing("test/", only_with=("test_*",))
+    assert removed(tree, [suites]) == ["a/test/data.txt", "a/test/deep/test_x.py"]
+    assert removed(tree, [knowing("/*.py", only_with=("test_*",))]) == ["test_loose.py"]
+
+
+def test_what_others_import_is_asked_when_all_other_rules_have_taken_theirs() -> None:
+    tree = inline_tree(dict.fromkeys(["python/a.py", "python/b.py", "python/c.py", "python/d.py"], b""))
+    asked: list[tuple[list[str], list[str]]] = []
+
+    def needed(rest: Tree, suspects: Collection[str]) -> list[str]:
+        asked.append((list(rest.entries), sorted(suspects)))
+        return ["python/b.py"]
+
+    doubtful = knowing("[abd].py", unless_imported=True)
+    changes = clean(tree, [doubtful, *rules("a.py")], keep=rules("d.py"), needed=needed)
+    assert asked == [(["python/b.py", "python/c.py", "python/d.py"], ["python/b.py"])]
+    assert [paths(change.removed) for change in changes] == [[], ["python/a.py"]]
+    (change,) = clean(tree, [doubtful], needed=lambda *_: ())
+    assert paths(change.removed) == ["python/a.py", "python/b.py", "python/d.py"]
+
+
+def test_where_nobody_knows_what_is_imported_all_of_it_stays() -> None:
+    tree = inline_tree({"python/tests/test_a.py": b""})
+    assert removed(tree, [knowing("tests/", unless_imported=True)]) == []
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is the oracle")

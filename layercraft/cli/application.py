@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from layercraft.cli import analysis, caching, forecasts, layers, recipes, verification
+from layercraft.cli import analysis, caching, forecasts, layers, presets, recipes, verification
 from layercraft.console import Console
 from layercraft.errors import InterruptionError, LayercraftError, OutputError, UsageError
 
@@ -39,6 +39,7 @@ app.command("verify")(verification.verify)
 app.command("analyze")(analysis.analyze)
 app.command("list")(recipes.list_)
 app.command("new")(recipes.new)
+app.command("rules")(presets.rules)
 app.add_typer(caching.app, name="cache")
 
 

@@ -60,7 +60,7 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
 ) -> None:
     """Tell what `build` would make, its versions and sizes, without downloading the wheels."""
     from layercraft.forecast import plan as plan_layer
-    from layercraft.layer.rules import preset as known_preset
+    from layercraft.layer.presets import preset as known_preset
     from layercraft.recipe.options import RUNTIME_PACKAGES, BuildOptions
 
     console = console_for(as_json=as_json, quiet=quiet)

@@ -86,7 +86,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.cli.reports import built_document, show_built
     from layercraft.cli.verdicts import show_static_verdict, show_verification
     from layercraft.cli.verification import proved
-    from layercraft.layer.rules import preset as known_preset
+    from layercraft.layer.presets import preset as known_preset
     from layercraft.pipeline import build as build_layer
     from layercraft.recipe.options import RUNTIME_PACKAGES, BuildOptions
 

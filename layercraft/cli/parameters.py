@@ -58,7 +58,7 @@ LockFile = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", metavar="NAME", help="Cleanup preset: safe, or none for all files."),
+    typer.Option("--preset", metavar="NAME", help="Cleanup preset: safe, small, or none for all files."),
 ]
 RuntimePackages = Annotated[
     str | None,

@@ -4,6 +4,7 @@
     ROOT/metadata/ab/abcd…         METADATA of the wheel with this sha256
     ROOT/checked/ab/abcd…          what the check of the wheel with this sha256 found
     ROOT/elf/ab/abcd…              what its compiled files ask of the loader
+    ROOT/needed/ab/abcd…           which suspected files of a tree its other modules import
     ROOT/answers/ab/abcd…          an index answer, named by the sha256 of address and Accept header
     ROOT/temporary/RANDOM          being written; renamed when whole
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
-KINDS = ("wheels", "metadata", "checked", "elf", "answers")
+KINDS = ("wheels", "metadata", "checked", "elf", "needed", "answers")
 _DAY = 86_400  # seconds
 _KEY = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(rb"([0-9a-f]{8}) ([0-9a-f]{8})\n")

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import re
-import tomllib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Self
 
-from layercraft.errors import UsageError
+from packaging.specifiers import SpecifierSet
+
 from layercraft.events import SILENT
 from layercraft.layer.change import Change, Reason
 from layercraft.layer.globs import Globs
-from layercraft.layer.tree import Inline
+from layercraft.layer.tree import Inline, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from layercraft.events import Reporter
-    from layercraft.layer.tree import Entry, Tree
+    from layercraft.layer.tree import Distribution, Entry
 
 _ROOT = "python/"
 _METADATA = ".dist-info/METADATA"
 _COMPILED = re.compile(r"\.so(\.[0-9.]+)?$")
+_OWNER = re.compile(r"([\w.*?-]+)\s*(.*)")
+
+
+Needed = Callable[[Tree, Collection[str]], Collection[str]]
+"""Gives those of some paths of a tree that must stay, because others of its files need them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +41,13 @@ class Rule:
     reason: Reason
     globs: Globs
     but: Globs = field(default_factory=Globs)
+    only_owner: tuple[str, ...] = ()
     unless_owner: tuple[str, ...] = ()
     unless_requires: tuple[str, ...] = ()
     only_compiled: bool = False
     only_scripts: bool = False
+    only_with: tuple[str, ...] = ()
+    unless_imported: bool = False
     why: str = ""
     risk: str = ""
     may_miss: bool = False
@@ -57,80 +62,44 @@ class Rule:
         return cls(reason=Reason(source=source, rule=glob), globs=Globs.parse([glob], source=source))
 
     def matches(self, entry: Entry) -> bool:
-        """Tell whether the globs take this file, whoever owns it."""
+        """Tell whether the globs take this file, whoever owns it and whatever lies beside it."""
         if self.only_scripts and not isinstance(entry.content, Inline):
             return False
         path = entry.path.removeprefix(_ROOT)
         return self.globs.match(path) and not self.but.match(path)
 
 
-def preset_names() -> tuple[str, ...]:
-    """Give the names of all presets."""
-    return tuple(_presets())
-
-
-@cache
-def preset(name: str) -> tuple[Rule, ...]:
-    """Give a preset's rules, in the order in which they apply.
-
-    Raises:
-        UsageError: no preset has this name; the message tells the nearest one.
-    """
-    presets = _presets()
-    if name not in presets:
-        nearest = get_close_matches(name, presets, n=1)
-        raise UsageError(
-            f"unknown preset {name!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else ""),
-            hint=f"presets are: {', '.join(presets)}",
-        )
-    return tuple(_preset_rule(name, fields) for fields in presets[name]["rules"])
-
-
-@cache
-def _presets() -> Mapping[str, Any]:
-    return tomllib.loads(resources.files(__package__).joinpath("presets.toml").read_text("utf-8"))
-
-
-def _preset_rule(preset: str, fields: Mapping[str, Any]) -> Rule:
-    source = f"preset {preset}"
-    return Rule(
-        reason=Reason(source=source, rule=fields["name"]),
-        globs=Globs.parse(fields["globs"], source=source),
-        but=Globs.parse(fields.get("but", ()), source=source),
-        unless_owner=tuple(fields.get("unless_owner", ())),
-        unless_requires=tuple(fields.get("unless_requires", ())),
-        only_compiled=fields.get("only_compiled", False),
-        only_scripts=fields.get("only_scripts", False),
-        why=fields["why"].strip(),
-        risk=fields["risk"].strip(),
-        may_miss=True,
-    )
-
-
-def clean(
+def clean(  # noqa: PLR0913 (what stays is decided by several who know)
     tree: Tree,
     rules: Sequence[Rule],
     *,
     keep: Sequence[Rule] = (),
     requires: Mapping[str, Collection[str]] | None = None,
+    needed: Needed = lambda _, suspects: suspects,
     reporter: Reporter = SILENT,
 ) -> tuple[Change, ...]:
     """Apply the rules in order: one change for each, with the files that it was the first to take.
 
     What a rule of `keep` matches stays, whatever the others say. Globs are relative to `python/`;
     files outside of it are not touched. `requires` gives the distributions that each distribution
-    requires, by normalized names. METADATA goes only together with its whole `.dist-info` folder,
+    requires, by normalized names. `needed` is told the tree without what the other rules take, and the
+    paths that rules with `unless_imported` would take; it gives those that must stay, which are all of
+    them where nobody else is asked. METADATA goes only together with its whole `.dist-info` folder,
     because importlib.metadata takes a folder without it for a distribution without a version.
     A rule that matches no file is told as a warning, and so is the loss of METADATA.
     """
     entries = [entry for entry in tree.entries.values() if entry.path.startswith(_ROOT)]
     kept = {entry.path for rule in keep for entry in _matched(rule, entries, reporter)}
     taken: dict[str, int] = {}
+    suspected: dict[str, int] = {}
     for position, rule in enumerate(rules):
         exempt = _exempt_owners(rule, tree, requires or {})
         for entry in _matched(rule, entries, reporter):
             if entry.path not in kept and entry.owner not in exempt:
-                taken.setdefault(entry.path, position)
+                (suspected if rule.unless_imported else taken).setdefault(entry.path, position)
+    suspects = suspected.keys() - taken.keys()
+    staying = set(needed(tree.without(taken), suspects)) if suspects else set()
+    taken |= {path: position for path, position in suspected.items() if path in suspects - staying}
     _spare_metadata(tree, taken)
     _tell_lost_metadata(tree, rules, taken, reporter)
     return tuple(_changes(tree, rules, taken))
@@ -138,15 +107,48 @@ def clean(
 
 def _matched(rule: Rule, entries: Iterable[Entry], reporter: Reporter) -> list[Entry]:
     matched = [entry for entry in entries if rule.matches(entry)]
+    if rule.only_with:
+        matched = list(_in_folders_with(rule, matched))
     if not matched and not rule.may_miss:
         relative = "; globs are relative to python/" if rule.reason.rule.lstrip("/").startswith(_ROOT) else ""
         reporter.warning(f"{rule.reason} matches no file{relative}")
     return matched
 
 
+def _in_folders_with(rule: Rule, entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Give the files of those matched folders in which, at any depth, a file has one of the rule's names."""
+    folders: dict[str, list[Entry]] = {}
+    for entry in entries:
+        folders.setdefault(_matched_folder(rule, entry.path), []).append(entry)
+    for found in folders.values():
+        names = {entry.path.rpartition("/")[2] for entry in found}
+        if any(fnmatchcase(name, wanted) for name in names for wanted in rule.only_with):
+            yield from found
+
+
+def _matched_folder(rule: Rule, path: str) -> str:
+    """Give the outermost folder of a path that the rule's globs match, else the path itself."""
+    parts = path.removeprefix(_ROOT).split("/")
+    folders = ("/".join(parts[:count]) + "/" for count in range(1, len(parts)))
+    return next(filter(rule.globs.match, folders), path)
+
+
+def _names(owner: str, distribution: Distribution) -> bool:
+    """Tell whether `numpy>=2.4`, or a pattern such as `pycryptodome*`, means this distribution."""
+    match = _OWNER.fullmatch(owner)
+    if match is None or not fnmatchcase(distribution.name, match[1]):
+        return False
+    return not match[2] or SpecifierSet(match[2]).contains(distribution.version, prereleases=True)
+
+
 def _exempt_owners(rule: Rule, tree: Tree, requires: Mapping[str, Collection[str]]) -> set[str]:
     owners = {*tree.distributions, ""}
     exempt = {owner for owner in owners if any(fnmatchcase(owner, name) for name in rule.unless_owner)}
+    if rule.only_owner:
+        found = tree.distributions.values()
+        exempt |= owners - {
+            each.name for each in found if any(_names(name, each) for name in rule.only_owner)
+        }
     if not tree.distributions.keys().isdisjoint(rule.unless_requires):
         needed = set(rule.unless_requires)
         requiring = {owner for owner in owners if not needed.isdisjoint(requires.get(owner, ()))}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-PRESETS = ("none", "safe")
+PRESETS = ("none", "safe", "small")
 """The named sets of cleanup rules that `cleanup.preset` may name."""
 
 DESCRIPTION_LIMIT = 256

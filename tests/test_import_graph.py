@@ -1,0 +1,137 @@
+"""Which suspected files other modules need, by their sources alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from trees import TARGET, inline_tree
+
+from layercraft.host.cache import Cache
+from layercraft.layer.import_graph import needed_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from layercraft.layer.tree import Tree
+
+SUITE = {
+    "a/__init__.py": b"",
+    "a/tests/__init__.py": b"",
+    "a/tests/helper.py": b"from . import deeper",
+    "a/tests/deeper.py": b"",
+    "a/tests/test_x.py": b"from a.tests import helper",
+    "a/tests/data/x.csv": b"",
+}
+HELPER = ["a/tests/__init__.py", "a/tests/deeper.py", "a/tests/helper.py"]
+ALL = sorted(path for path in SUITE if path.startswith("a/tests/"))
+
+
+def layer(files: dict[str, bytes]) -> Tree:
+    return inline_tree({f"python/{path}": data for path, data in files.items()})
+
+
+def needed(files: dict[str, bytes], *, cache: Cache | None = None, below: str = "a/tests/") -> list[str]:
+    tree = layer(files)
+    suspects = {path for path in tree.entries if path.startswith(f"python/{below}")}
+    found = needed_files(tree, suspects, target=TARGET, cache=cache)
+    return sorted(path.removeprefix("python/") for path in found)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"import a.tests.helper",
+        b"import os, a.tests.helper as h",
+        b"from a.tests import helper",
+        b"from a.tests.helper import something",
+        b"from .tests import helper",
+        b"from .tests import (  # tests\n    other,\n    helper,\n)",
+        b"from . \\\n  tests import helper",
+        b"try:\n    from a.tests import helper\nexcept ImportError:\n    helper = None",
+        b"import sys\nif sys.version_info >= (3, 8):\n    from a.tests import helper",
+        b"class A:\n    from a.tests import helper",
+        b"def f():\n    from a.tests import helper",
+        b"import importlib\nhelper = importlib.import_module('a.tests.helper')",
+        b"import_module('.tests.helper', __name__)",
+        b"TABLE = {'helper': 'a.tests.helper'}",
+        b"def f[T](x: T): from a.tests import helper",  # the grammar of 3.12
+    ],
+)
+def test_whoever_imports_a_suspect_keeps_it_with_its_package_and_what_it_imports(source: bytes) -> None:
+    assert needed(SUITE | {"a/core.py": source}) == HELPER
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"",
+        b"# from a.tests import helper",
+        b'"""\nfrom a.tests import helper\n"""',
+        b"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from a.tests import helper",
+        b"if False:\n    import a.tests.helper",
+        b"if __name__ == '__main__':\n    import a.tests.helper",
+        b"import b.tests.helper",
+        b"from b.tests import helper",
+        b"config.add_subpackage('tests')",
+    ],
+)
+def test_what_is_never_imported_is_not_needed(source: bytes) -> None:
+    assert needed(SUITE | {"a/core.py": source}) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"__getattr__, __dir__, __all__ = lazy.attach(__name__, submodules=['core', 'tests'])",
+        b"__all__ = ['core', 'tests']",
+        b"import_module(f'.{name}', 'a')\nsubmodules = ['tests']",
+    ],
+)
+def test_tables_of_lazy_loaders_keep_the_package_that_they_name(source: bytes) -> None:
+    assert needed(SUITE | {"a/__init__.py": source}) == ["a/tests/__init__.py"]
+
+
+def test_entry_points_keep_what_they_name() -> None:
+    points = b"[console_scripts]\nx = a.core:main\n[plugins]\nloop = a.tests.helper:run\n"
+    assert needed(SUITE | {"a-1.0.dist-info/entry_points.txt": points}) == HELPER
+
+
+def test_all_of_a_folder_stays_for_an_import_of_all_and_for_a_compiled_module() -> None:
+    assert needed(SUITE | {"a/core.py": b"from a.tests import *"}) == ALL
+    compiled = SUITE | {"a/tests/fast.abi3.so": b"\x7fELF", "a/core.py": b"import a.tests.fast"}
+    assert needed(compiled) == sorted([*ALL, "a/tests/fast.abi3.so"])
+
+
+def test_a_needed_module_that_reads_files_keeps_the_data_of_its_folder() -> None:
+    files = SUITE | {"a/core.py": b"import a.tests.helper", "a/tests/helper.py": b"open(__file__)"}
+    assert needed(files) == ["a/tests/__init__.py", "a/tests/data/x.csv", "a/tests/helper.py"]
+
+
+def test_a_source_that_cannot_be_parsed_keeps_all_that_it_may_mean() -> None:
+    broken = b'# from a.tests import helper\nx = ("""'
+    assert needed(SUITE | {"a/core.py": broken}) == HELPER
+
+
+def test_a_folder_without_an_init_is_a_package_too() -> None:
+    files = {"a/__init__.py": b"from a.tests import helper", "a/tests/helper.py": b"", "a/tests/x.txt": b""}
+    assert needed(files) == ["a/tests/helper.py", "a/tests/x.txt"]
+
+
+def test_a_suspect_in_a_folder_that_stays_is_known_by_its_own_name() -> None:
+    files = {"a/__init__.py": b"", "a/conftest.py": b"open(__file__)", "a/b.txt": b""}
+    assert needed(files | {"a/core.py": b"from a import conftest"}, below="a/conftest") == ["a/conftest.py"]
+    assert needed(files | {"a/core.py": b"NAMES = {'conftest'}"}, below="a/conftest") == []
+
+
+def test_the_cache_remembers_the_answer_for_these_very_files(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    files = SUITE | {"a/core.py": b"import a.tests.helper"}
+    assert needed(files, cache=cache) == HELPER
+    (entry,) = tmp_path.glob("needed/*/*")
+    inode = entry.stat().st_ino
+    assert needed(files, cache=cache) == HELPER
+    assert entry.stat().st_ino == inode
+    assert needed(SUITE | {"a/core.py": b"import a.tests.other_"}, cache=cache) == ["a/tests/__init__.py"]
+    assert needed(SUITE, cache=cache) == []
+    assert needed(SUITE, cache=cache) == []
