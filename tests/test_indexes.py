@@ -19,7 +19,7 @@ from layercraft.errors import (
 from layercraft.host.answers import CachedAnswers
 from layercraft.host.cache import Cache
 from layercraft.host.client import Client
-from layercraft.resolution.index import Hashes, IndexFile
+from layercraft.resolution.index import Hashes, Hint, IndexFile
 from layercraft.resolution.pypi_json import PypiJsonIndex
 from layercraft.resolution.pypi_json import decode as decode_json
 from layercraft.resolution.simple import SimpleIndex, shown
@@ -254,7 +254,26 @@ def test_a_file_of_the_simple_api(told: dict[str, Any], read: dict[str, Any]) ->
 )
 def test_a_file_of_the_json_api(told: dict[str, Any], read: dict[str, Any]) -> None:
     body = json.dumps({"info": {}, "releases": {"0": [], "1": [FILE | told]}, "urls": []}).encode()
-    assert decode_json(body) == (IndexFile(**FILE, **read),)
+    page = decode_json(body, "https://h.example/")
+    assert page is not None
+    assert page.files == (IndexFile(**FILE, **read),)
+
+
+@pytest.mark.parametrize(
+    ("info", "hint"),
+    [
+        ({}, None),
+        ({"version": None}, None),
+        ({"version": "1", "requires_dist": None}, Hint(version="1", requires=())),
+        ({"version": "1", "requires_dist": ["b>2"]}, Hint(version="1", requires=("b>2",))),
+    ],
+)
+def test_what_the_json_api_says_of_the_newest_version_is_a_hint(
+    info: dict[str, Any], hint: Hint | None
+) -> None:
+    page = decode_json(json.dumps({"info": info, "releases": {}}).encode(), "https://h.example/")
+    assert page is not None
+    assert page.hint == hint
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,26 @@ def test_a_host_that_advertised_in_vain_is_not_asked_so_again(
     for wheel in wheels:
         source.metadata(wheel)
     assert asked(index) == [".metadata", "range", "range", "range", "range"]
+
+
+def test_metadata_that_are_late_are_read_from_the_wheel_meanwhile(
+    index: LocalIndex, source: WheelMetadata
+) -> None:
+    wheel = candidate(index, source, "small")
+    index.fail(f"/files/{wheel.file.filename}.metadata", delay=3)
+    began = time.monotonic()
+    assert source.metadata(wheel).requires[0] == "b>=1"
+    assert time.monotonic() - began < 2
+    assert sorted(asked(index)) == [".metadata", "range"]
+
+
+def test_a_late_answer_is_waited_for_where_there_is_no_other_way(
+    index: LocalIndex, source: WheelMetadata
+) -> None:
+    wheel = candidate(index, source, "small")
+    index.fail(f"/files/{wheel.file.filename}.metadata", delay=0.3)
+    index.fail(f"/files/{wheel.file.filename}", status=403)
+    assert source.metadata(wheel).requires[0] == "b>=1"
 
 
 def test_a_host_without_ranges_is_asked_for_whole_wheels(index: LocalIndex, source: WheelMetadata) -> None:

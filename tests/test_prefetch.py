@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from local_index import LocalIndex
 from shelf import Shelf
@@ -18,6 +19,7 @@ from layercraft.host.answers import CachedAnswers
 from layercraft.host.cache import Cache
 from layercraft.host.client import Client
 from layercraft.recipe.requirements import RequirementsInput
+from layercraft.resolution.index import Hint
 from layercraft.resolution.metadata import WheelMetadata
 from layercraft.resolution.resolver import resolve
 from layercraft.resolution.simple import SimpleIndex
@@ -85,6 +87,36 @@ def test_what_is_required_together_is_asked_for_together() -> None:
     assert len(shelf.pins("top")) == 21
     assert shelf.most >= 10
     assert sorted(shelf.asked) == sorted([*LEAVES, "top"])
+
+
+class HintingShelf(Shelf):
+    """An index whose pages tell what one version requires, and whose metadata of `top` wait for that page."""
+
+    hint = Hint(version="1", requires=("leaf",))
+    foreseen = threading.Event()
+
+    def page(self, name: NormalizedName) -> IndexPage:
+        """Give a page, with the hint on that of `top`."""
+        page = super().page(name)
+        if name == "leaf":
+            self.foreseen.set()
+        return msgspec.structs.replace(page, hint=self.hint) if name == "top" else page
+
+    def metadata(self, candidate: Candidate) -> CoreMetadata:
+        """Give metadata, those of `top` when its requirement was foreseen or cannot be any more."""
+        if candidate.name == "top":
+            self.foreseen.wait(0.5)
+        return super().metadata(candidate)
+
+
+@pytest.mark.parametrize(("version", "foreseen"), [("1", True), ("2", False)])
+def test_what_a_page_tells_of_the_version_taken_is_fetched_before_its_metadata_are_there(
+    version: str, *, foreseen: bool
+) -> None:
+    shelf = HintingShelf("top-1", "leaf-1")
+    shelf.hint, shelf.foreseen = Hint(version=version, requires=("leaf",)), threading.Event()
+    assert shelf.pins("top") == {"top": "1"}
+    assert shelf.foreseen.is_set() is foreseen
 
 
 def test_each_file_is_asked_for_once(server: LocalIndex, tmp_path: Path) -> None:

@@ -46,11 +46,22 @@ class IndexFile(Struct, frozen=True, kw_only=True):
     core_metadata: Hashes | bool | None = field(default=None, name="core-metadata")
 
 
+class Hint(Struct, frozen=True, kw_only=True):
+    """What an index says that one version requires, taken from any of its files."""
+
+    version: str
+    requires: tuple[str, ...]
+
+
 class IndexPage(Struct, frozen=True, kw_only=True):
-    """All files of a package, and the address that relative URLs are joined to."""
+    """All files of a package, and the address that relative URLs are joined to.
+
+    `hint` only ever decides what is fetched ahead.
+    """
 
     url: str
     files: tuple[IndexFile, ...]
+    hint: Hint | None = None
 
 
 class Index(Protocol):

@@ -2,13 +2,16 @@
 
 Asked in this order: the cache; the file served beside the wheel (PEP 658); the wheel's own bytes by
 range requests; the whole wheel. Mirrors advertise the first and answer 404 for part of the files,
-so what a host can do is remembered, and the next way is tried at once.
+so what a host can do is remembered, and the next way is tried at once. They may also take long to
+find out that they have no such file: when an answer is late, the next way is tried meanwhile.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,6 +23,7 @@ from layercraft.formats.core_metadata import CoreMetadata, parse_core_metadata
 from layercraft.formats.zip_directory import search_directory
 from layercraft.formats.zip_records import locate, read_data
 from layercraft.host.remote_file import IDENTITY, OK, NoRangesError, RemoteFile, refused
+from layercraft.resolution.hedging import hedged
 from layercraft.resolution.index import Hashes
 
 if TYPE_CHECKING:
@@ -37,12 +41,22 @@ _AHEAD = 96 << 10
 _REACH = 4 << 20
 
 
+PATIENCE = 0.05
+"""Seconds after which a metadata file is late, where the host has given none yet."""
+
+
 @dataclass(slots=True)
 class _Host:
-    """What a file host has shown so far."""
+    """What a file host has shown so far; `slowest` is in seconds, of the metadata files that it gave."""
 
     missed: bool = False
     ranges: bool = True
+    slowest: float = 0
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which its answer is late."""
+        return max(PATIENCE, 2 * self.slowest)
 
 
 @dataclass(slots=True)
@@ -60,19 +74,30 @@ class WheelMetadata:
         if data is not None:
             return _parse(data, candidate)
         host = self._hosts.setdefault(urlsplit(candidate.url).netloc, _Host())
-        data = self._beside(candidate, host) or self._inside(candidate, host) or self._whole(candidate)
+        data = self._bytes(candidate, host)
         parsed = _parse(data, candidate)
         self.cache.write("metadata", sha256, data)
         return parsed
 
-    def _beside(self, candidate: Candidate, host: _Host) -> bytes | None:
+    def _bytes(self, candidate: Candidate, host: _Host) -> bytes:
         advertised = candidate.file.core_metadata
         if not advertised or (host.missed and host.ranges):
-            return None
+            return self._from_wheel(candidate, host)
+        beside, inside = partial(self._beside, candidate, host), partial(self._from_wheel, candidate, host)
+        found = hedged(beside, inside, patience=host.patience) if host.ranges else beside()
+        return found or inside()
+
+    def _from_wheel(self, candidate: Candidate, host: _Host) -> bytes:
+        return self._inside(candidate, host) or self._whole(candidate)
+
+    def _beside(self, candidate: Candidate, host: _Host) -> bytes | None:
+        advertised = candidate.file.core_metadata
+        began = monotonic()
         answer = self.client.get(candidate.url + ".metadata")
         if answer.status != OK:
             host.missed = True
             return None
+        host.slowest = max(host.slowest, monotonic() - began)
         expected = advertised.sha256 if isinstance(advertised, Hashes) else None
         if expected and hashlib.sha256(answer.body).hexdigest() != expected:
             raise HashMismatchError(

@@ -1,7 +1,8 @@
 """An optimistic walk that runs ahead of the solver, so that latency is paid once a level.
 
 For each requirement met it fetches the page, takes the newest version allowed, fetches its metadata
-and follows its requirements, on a pool of threads. The solver then finds nearly all it asks for in
+and follows its requirements, on a pool of threads. Where the page tells what that version requires, it
+follows that at once. The solver then finds nearly all it asks for in
 memory. A wrong guess costs a request and nothing else.
 """
 
@@ -18,7 +19,7 @@ from layercraft.resolution.background import Background
 from layercraft.resolution.requirements import normalized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
     from packaging.requirements import Requirement
@@ -153,12 +154,17 @@ class Catalogue:
             return
         candidate = found.listed[(bits & -bits).bit_length() - 1]
         metadata = self._metadata_of(candidate)
+        hint = found.page.hint if found.page else None
+        if hint and hint.version == str(candidate.version):
+            self._expect_needs(hint.requires, requirement)
         metadata.add_done_callback(lambda done: self._pool.submit(self._follow, done, requirement))
 
     def _follow(self, metadata: Future[CoreMetadata], requirement: Requirement) -> None:
-        if metadata.cancelled() or metadata.exception():
-            return
-        needs = metadata.result().requires
+        if not metadata.cancelled() and not metadata.exception():
+            self._expect_needs(metadata.result().requires, requirement)
+
+    def _expect_needs(self, needs: Sequence[str], requirement: Requirement) -> None:
+        """Expect what a version needs, with the extras that are asked of it; what cannot be read ends it."""
         for extra in ("", *map(canonicalize_name, requirement.extras)):
             try:
                 self.expect(self._active.active(needs, extra))

@@ -6,16 +6,15 @@ anything but such a page (some answer every address with HTML), is asked through
 
 from __future__ import annotations
 
-from concurrent.futures import Future, wait
 from contextlib import suppress
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct, field
 
 from layercraft.errors import LayercraftError, OfflineError
-from layercraft.resolution.index import Hashes, IndexFile, IndexPage
+from layercraft.resolution.hedging import hedged
+from layercraft.resolution.index import Hashes, Hint, IndexFile, IndexPage
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 LIFETIME = 15 * 60
 """Seconds that a page counts as fresh where the server does not say."""
-PATIENCE = 0.2
-"""Seconds in which a healthy server gives a page, over the slowest of usual connections."""
+PATIENCE = 0.1
+"""Seconds in which a healthy server near by gives a page."""
 OK = 200
 
 
@@ -52,8 +51,17 @@ class _File(Struct, frozen=True):
         )
 
 
+class _Info(Struct, frozen=True):
+    version: str | None = None
+    requires_dist: tuple[str, ...] | None = None
+
+    def to_hint(self) -> Hint | None:
+        return Hint(version=self.version, requires=self.requires_dist or ()) if self.version else None
+
+
 class _Project(Struct, frozen=True):
     releases: dict[str, list[_File]] | None = None
+    info: _Info | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Project)
@@ -80,14 +88,8 @@ class PypiJsonIndex:
         """Give all files of a package; see `Index.page` for what it raises."""
         if not self._speaks_json:
             return self._simple.page(name)
-        asked: Future[IndexPage | None] = Future()
-        Thread(target=self._ask, args=(name, asked), name="json-page", daemon=True).start()
-        wait([asked], self._patience)
-        if not asked.done():
-            with suppress(LayercraftError):
-                return self._simple.page(name)
         try:
-            page = asked.result()
+            page = hedged(lambda: self._ask(name), lambda: self._simple.page(name), patience=self._patience)
         except OfflineError:
             with suppress(LayercraftError):  # an earlier run may have kept the faster API's page alone
                 return self._simple.page(name)
@@ -98,22 +100,22 @@ class PypiJsonIndex:
         self._speaks_json = False
         return page
 
-    def _ask(self, name: NormalizedName, asked: Future[IndexPage | None]) -> None:
+    def _ask(self, name: NormalizedName) -> IndexPage | None:
         url = f"{self._root}/pypi/{name}/json"
-        try:
-            answer = self._answers.get(url, accept="application/json", lifetime=LIFETIME)
-            files = decode(answer.body) if answer.status == OK else None
-            asked.set_result(None if files is None else IndexPage(url=answer.url or url, files=files))
-        except BaseException as error:  # noqa: BLE001 (handed to the thread that waits for the page)
-            asked.set_exception(error)
+        answer = self._answers.get(url, accept="application/json", lifetime=LIFETIME)
+        return decode(answer.body, answer.url or url) if answer.status == OK else None
 
 
-def decode(body: bytes) -> tuple[IndexFile, ...] | None:
+def decode(body: bytes, url: str) -> IndexPage | None:
     """Decode a page of the JSON API; None where it gives no `releases` or is something else, such as HTML."""
     try:
-        releases = _DECODER.decode(body).releases
+        project = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    if releases is None:
+    if project.releases is None:
         return None
-    return tuple(file.to_index_file() for listed in releases.values() for file in listed)
+    return IndexPage(
+        url=url,
+        files=tuple(file.to_index_file() for listed in project.releases.values() for file in listed),
+        hint=project.info.to_hint() if project.info else None,
+    )
