@@ -14,6 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from layercraft.aws.layer_version import LayerVersion, Publication
+    from layercraft.aws.publish_options import PublishOptions
+    from layercraft.aws.publishing import publish
     from layercraft.errors import LayercraftError
     from layercraft.events import SILENT, Progress, Reporter
     from layercraft.forecast import Forecast, plan
@@ -39,10 +42,13 @@ _HOMES = {
     "Built": "pipeline",
     "Checks": "verification.checks",
     "Forecast": "forecast",
+    "LayerVersion": "aws.layer_version",
     "LayercraftError": "errors",
     "Lock": "resolution.pins",
     "Pin": "resolution.pins",
     "Progress": "events",
+    "Publication": "aws.layer_version",
+    "PublishOptions": "aws.publish_options",
     "Recipe": "recipe.recipe",
     "Reporter": "events",
     "RequirementsInput": "recipe.requirements",
@@ -58,6 +64,7 @@ _HOMES = {
     "lock": "pipeline",
     "open_sources": "sources",
     "plan": "forecast",
+    "publish": "aws.publishing",
     "read_layer": "verification.layer",
     "read_lock": "resolution.lockfile",
     "read_recipe": "recipe.recipe",
@@ -74,10 +81,13 @@ __all__ = [
     "Built",
     "Checks",
     "Forecast",
+    "LayerVersion",
     "LayercraftError",
     "Lock",
     "Pin",
     "Progress",
+    "Publication",
+    "PublishOptions",
     "Recipe",
     "Reporter",
     "RequirementsInput",
@@ -93,6 +103,7 @@ __all__ = [
     "lock",
     "open_sources",
     "plan",
+    "publish",
     "read_layer",
     "read_lock",
     "read_recipe",

@@ -17,6 +17,8 @@ LayercraftError                 exit code 1: the job failed
 ├── LayerTooLargeError          over the limit; nothing was written
 ├── ScriptError                 cleanup.sh ended with an error
 ├── EngineError                 what a verification runs in is missing, stopped or refuses
+├── AwsError                    AWS refuses, or does not answer
+│   └── CredentialsError        no credentials, or none that AWS takes
 ├── OutputError                 a folder or file cannot be written
 └── InterruptionError           exit code 130: a signal ended the job
 """
@@ -103,6 +105,14 @@ class ScriptError(LayercraftError):
 
 class EngineError(LayercraftError):
     """A verification cannot run: no container engine or Python, a stopped daemon, a missing image."""
+
+
+class AwsError(LayercraftError):
+    """AWS refuses what it was asked for, or does not answer."""
+
+
+class CredentialsError(AwsError):
+    """There are no AWS credentials, or they are expired or wrong."""
 
 
 class OutputError(LayercraftError):

@@ -140,7 +140,7 @@ def test_formats_touch_nothing_of_this_machine() -> None:
 
 
 def test_heavy_libraries_are_loaded_when_they_are_needed() -> None:
-    heavy = {"httpx", "rich", "typer", "boto3", "platformdirs"}
+    heavy = {"httpx", "rich", "typer", "boto3", "botocore", "platformdirs"}
     wrong = [module for module in MODULES if part(module) != "cli" and at_import(module) & heavy]
     assert wrong == []
 

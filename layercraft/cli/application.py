@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from layercraft.cli import analysis, caching, forecasts, layers, presets, recipes, verification
+from layercraft.cli import analysis, caching, forecasts, layers, presets, publishing, recipes, verification
 from layercraft.console import Console
 from layercraft.errors import InterruptionError, LayercraftError, OutputError, UsageError
 
@@ -36,6 +36,7 @@ app.command("build")(layers.build)
 app.command("lock")(layers.lock)
 app.command("plan")(forecasts.plan)
 app.command("verify")(verification.verify)
+app.command("publish")(publishing.publish)
 app.command("analyze")(analysis.analyze)
 app.command("list")(recipes.list_)
 app.command("new")(recipes.new)

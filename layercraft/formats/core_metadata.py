@@ -33,6 +33,20 @@ def parse_core_metadata(data: bytes) -> CoreMetadata:
     Raises:
         ValueError: the bytes hold no Metadata-Version, Name and Version, so they are something else.
     """
+    fields = header_fields(data)
+    if not (fields.get("metadata-version") and fields.get("name") and fields.get("version")):
+        raise ValueError("no Metadata-Version, Name and Version in the header")
+    return CoreMetadata(
+        name=fields["name"][0],
+        version=fields["version"][0],
+        requires=tuple(fields.get("requires-dist", ())),
+        requires_python=fields.get("requires-python", [None])[0],
+        extras=tuple(fields.get("provides-extra", ())),
+    )
+
+
+def header_fields(data: bytes) -> dict[str, list[str]]:
+    """Give all header fields: name in lower case -> its values, folded lines joined."""
     fields: dict[str, list[str]] = {}
     last: list[str] | None = None
     header = _HEADER_END.split(data, maxsplit=1)[0].decode("utf-8-sig", "replace")
@@ -46,12 +60,4 @@ def parse_core_metadata(data: bytes) -> CoreMetadata:
             break
         last = fields.setdefault(key.lower(), [])
         last.append(value.strip())
-    if not (fields.get("metadata-version") and fields.get("name") and fields.get("version")):
-        raise ValueError("no Metadata-Version, Name and Version in the header")
-    return CoreMetadata(
-        name=fields["name"][0],
-        version=fields["version"][0],
-        requires=tuple(fields.get("requires-dist", ())),
-        requires_python=fields.get("requires-python", [None])[0],
-        extras=tuple(fields.get("provides-extra", ())),
-    )
+    return fields
