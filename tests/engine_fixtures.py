@@ -8,7 +8,9 @@ folder that LAYERCRAFT_TEST_IMAGES names, or in a temporary one.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from container_daemons import PrivateDocker, PrivateEngine, PrivatePodman
 from foreign_programs import arm64_programs
+from lambda_like import debian_root
 from lambda_like.debian_root import SUITES
 from lambda_like.images import image_archive
 from lambda_like.pyenv_root import find_python
@@ -107,3 +110,22 @@ def arm64_runs() -> Iterator[None]:
         except OSError as error:
             unavailable(f"arm64 programs cannot be run here: {error}")
         yield
+
+
+@pytest.fixture(scope="session")
+def arm64_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a root file system with Python 3.11 for arm64, kept where the images are kept."""
+    if not shutil.which("qemu-aarch64-static"):
+        unavailable("qemu-aarch64-static is not installed")
+    kept = os.environ.get("LAYERCRAFT_TEST_IMAGES")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("roots")
+    root = folder / "arm64-python3.11"
+    if not root.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=folder))
+        try:
+            debian_root.build("3.11", unfinished)
+        except (OSError, subprocess.SubprocessError, LookupError) as error:
+            unavailable(f"no root file system for arm64 can be made: {error}")
+        unfinished.rename(root)
+    return root

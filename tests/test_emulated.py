@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_fixtures import unavailable
-from lambda_like import debian_root
 from probed_layers import METADATA, layer_of
 
 from layercraft.errors import UsageError
@@ -24,6 +18,8 @@ from layercraft.verification.engines import Absent
 from layercraft.verification.local_engine import LocalEngine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from layercraft.verification.report import Outcome
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="layers run on Linux")
@@ -39,25 +35,6 @@ BROKEN = {
     "shares": ("from multiprocessing import Lock\nLock()", "no-shared-memory"),
     "leaves": ("import os, time\nif not os.fork(): time.sleep(600)\nimport missing_thing", "import-failed"),
 }
-
-
-@pytest.fixture(scope="session")
-def arm64_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a root file system with Python 3.11 for arm64, kept where the images are kept."""
-    if not shutil.which("qemu-aarch64-static"):
-        unavailable("qemu-aarch64-static is not installed")
-    kept = os.environ.get("LAYERCRAFT_TEST_IMAGES")
-    folder = Path(kept) if kept else tmp_path_factory.mktemp("roots")
-    root = folder / "arm64-python3.11"
-    if not root.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=folder))
-        try:
-            debian_root.build("3.11", unfinished)
-        except (OSError, subprocess.SubprocessError, LookupError) as error:
-            unavailable(f"no root file system for arm64 can be made: {error}")
-        unfinished.rename(root)
-    return root
 
 
 @pytest.fixture(scope="module")

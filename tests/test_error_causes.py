@@ -369,6 +369,22 @@ def test_long_messages_are_shortened_to_one_line() -> None:
     assert "\n" not in text
 
 
+def test_the_error_that_counts_is_quoted_with_files_where_they_are_on_lambda() -> None:
+    words = "version `GLIBC_2.38' not found (required by {}/python/fast/_speed.so)"
+    outer = error("ImportError", "IMPORTANT: PLEASE READ THIS", explicit=True)
+    cause = cause_of([outer, error("ImportError", f"/lib/libc.so.6: {words.format('/sandbox/layer')}")], HERE)
+    assert cause.kind == "glibc-too-new"
+    assert cause.said == f"ImportError: /lib/libc.so.6: {words.format('/opt')}"
+
+
+def test_an_error_without_words_is_quoted_by_its_name() -> None:
+    assert cause_of([error("KeyboardInterrupt", "")], HERE).said == "KeyboardInterrupt"
+
+
+def test_causes_that_differ_in_nothing_but_words_are_one() -> None:
+    assert Cause(kind="x", text="y", said="one") == Cause(kind="x", text="y", said="another")
+
+
 def test_an_error_without_any_detail_is_told() -> None:
     assert cause_of([], HERE) == Cause(kind="import-failed", text="an error")
 

@@ -56,8 +56,8 @@ def verdict_line(console: Console, verification: Verification) -> str:
 
 def _show(console: Console, finding: Finding) -> None:
     console.out(f"{console.styled(finding.kind, 'error')}: {finding.subject}: {finding.cause}")
-    for extra in (finding.blame, finding.remedy):
-        if extra:
+    for extra in (finding.said, finding.blame, finding.remedy):
+        if extra and extra not in finding.cause:
             console.out(f"    {extra}")
 
 

@@ -15,6 +15,7 @@ from layercraft.formats.record_file import read_record
 from layercraft.layer.tree import Tree
 from layercraft.layer.unpacked import write_files
 from layercraft.verification.diagnosis import diagnosed
+from layercraft.verification.quotation import one_line
 from layercraft.verification.report import Finding, Outcome, Unchecked
 from layercraft.verification.surroundings import Cause
 from layercraft.verification.zip_contents import open_zip
@@ -200,9 +201,10 @@ def _findings(broken: Mapping[str, Cause], around: Surroundings) -> tuple[Findin
             engine=around.engine,
             kind=cause.kind,
             subject=first,
-            cause=f"{cause.text}; without the changes of the build it imports{_others(others)}",
+            cause=f"{one_line(cause.text)}; without the changes of the build it imports{_others(others)}",
             remedy=cause.remedy,
             blame=cause.blame,
+            said=cause.said,
         )
         for cause, (first, *others) in names.items()
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from layercraft.verification.error_causes import cause_of, removed_metadata
+from layercraft.verification.quotation import beginning, last_line, one_line
 from layercraft.verification.report import Finding, ImportTiming, Outcome, Unchecked
 from layercraft.verification.surroundings import Cause
 
@@ -24,7 +25,8 @@ PIPE_GONE = 113
 # What faulthandler writes: File "…", line 3 in name
 _FRAME = re.compile(r'^  File "([^"]+)", line (\d+) in ', re.MULTILINE)
 _MB = 1 << 20
-_FEW_WORDS, _GLIMPSE = 300, 60
+_GLIMPSE = 100  # characters
+_FATAL = "Fatal Python error: "  # what faulthandler writes above a stack
 
 
 def items_for(checks: Checks, distributions: tuple[tuple[str, str], ...]) -> tuple[Item, ...]:
@@ -130,9 +132,10 @@ def _finding(subject: str, cause: Cause, around: Surroundings) -> Finding:
         engine=around.engine,
         kind=cause.kind,
         subject=subject,
-        cause=cause.text,
+        cause=one_line(cause.text),
         remedy=cause.remedy,
         blame=cause.blame,
+        said=cause.said,
     )
 
 
@@ -163,7 +166,9 @@ def _stopped(result: Result, job: Job, around: Surroundings) -> Cause | None:
             remedy="give it more with --memory, and the function too",
         )
     if result.stopped == "flood":
-        return Cause(kind="import-flooded", text=f"it prints without end: {_begin(result.output)}")
+        return Cause(
+            kind="import-flooded", text=f"it prints without end: {beginning(result.output, _GLIMPSE)}"
+        )
     return None
 
 
@@ -175,20 +180,30 @@ def _crashed(result: Result, around: Surroundings) -> Cause | None:
     except ValueError:
         name = f"signal {result.signal}"
     where = _stack_place(result.output, around)
-    return Cause(kind="import-crashed", text=f"the process is killed by {name}{where}")
+    return Cause(
+        kind="import-crashed",
+        text=f"the process is killed by {name}{where}",
+        said=_dying_words(result.output) or None,
+    )
+
+
+def _dying_words(output: str) -> str:
+    """Give what was written of a crash: the interpreter's line, else the last one."""
+    _, fatal, words = output.rpartition(_FATAL)
+    return beginning(fatal + words.partition("\n")[0]) if fatal else last_line(output)
 
 
 def _vanished(result: Result) -> Cause:
     if result.code == PIPE_GONE:
         return Cause(kind="import-exited", text="it closes file descriptors that are not its own")
-    last = _last_line(result.output)
+    last = last_line(result.output)
     text = f"it ends the process with exit code {result.code}" + (f", its last words: {last}" if last else "")
     return Cause(kind="import-exited", text=text)
 
 
 def _refused(verdict: Mapping[str, Any], result: Result, around: Surroundings) -> Cause:
     if "exit" in verdict:
-        last = _last_line(result.output)
+        last = last_line(result.output)
         told = f", its last words: {last}" if last else ""
         return Cause(kind="script-failed", text=f"it ends with exit code {verdict['exit']}{told}")
     return cause_of(verdict.get("errors", ()), around)
@@ -252,13 +267,3 @@ def _stack_place(output: str, around: Surroundings) -> str:
         if inside:
             return f", at {inside}, line {line}"
     return ""
-
-
-def _begin(output: str) -> str:
-    line = next(filter(None, map(str.strip, output.splitlines())), "")
-    return line if len(line) <= _GLIMPSE else line[:_GLIMPSE] + " [...]"
-
-
-def _last_line(output: str) -> str:
-    line = next(filter(None, map(str.strip, reversed(output.splitlines()))), "")
-    return line if len(line) <= _FEW_WORDS else "[...] " + line[-_FEW_WORDS:]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import posixpath
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from layercraft.verification.loader_errors import bad_library, missing_library, new_symbols
+from layercraft.verification.quotation import beginning
 from layercraft.verification.surroundings import EXTENSION, Cause
 
 if TYPE_CHECKING:
@@ -20,11 +22,11 @@ if TYPE_CHECKING:
 # Modules of the distributions that Lambda brings, where they are not named like the distribution.
 _RUNTIME_MODULES = {"python-dateutil": "dateutil", "snapshot-restore-py": "snapshot_restore_py"}
 
+_ON_LAMBDA = "/opt"
+
 # What glibc's loader and CPython's import machinery say.
 _CANNOT_IMPORT = re.compile(r"cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'")
 _SHARED_MEMORY = re.compile(r"/multiprocessing/(?:synchronize|shared_memory|heap|popen_\w+)\.py$|/dev/shm")
-_FEW_WORDS = 300
-_MARGIN = 40
 
 
 def cause_of(errors: Sequence[Error], around: Surroundings) -> Cause:
@@ -37,9 +39,9 @@ def cause_of(errors: Sequence[Error], around: Surroundings) -> Cause:
         for rule in _RULES:
             cause = rule(error, around)
             if cause:
-                return cause
+                return replace(cause, said=_said(error, around))
     outermost = errors[0] if errors else {}
-    return Cause(kind="import-failed", text=_quoted(outermost, around))
+    return Cause(kind="import-failed", text=_quoted(outermost, around), said=_said(outermost, around))
 
 
 def _by_weight(errors: Sequence[Error]) -> Iterator[Error]:
@@ -50,12 +52,15 @@ def _by_weight(errors: Sequence[Error]) -> Iterator[Error]:
     yield from errors[explicit:]
 
 
+def _said(error: Error, around: Surroundings) -> str:
+    """Give an error's own words, with the layer's files where they are on Lambda."""
+    text = str(error.get("text", "")).replace(f"{around.root}/", f"{_ON_LAMBDA}/")
+    kind = str(error.get("type", "an error"))
+    return beginning(f"{kind}: {text}" if text else kind)
+
+
 def _quoted(error: Error, around: Surroundings) -> str:
-    text = " ".join(str(error.get("text", "")).split())
-    if len(text) > _FEW_WORDS:
-        text = text[: _FEW_WORDS - _MARGIN] + " [...]"
-    kind = error.get("type", "an error")
-    return f"{kind}: {text}{_place(error, around)}" if text else f"{kind}{_place(error, around)}"
+    return _said(error, around) + _place(error, around)
 
 
 def _place(error: Error, around: Surroundings) -> str:

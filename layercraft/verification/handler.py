@@ -14,6 +14,7 @@ from layercraft.errors import UsageError
 from layercraft.events import SILENT
 from layercraft.verification.diagnosis import diagnosed
 from layercraft.verification.probe_channel import Job, program
+from layercraft.verification.quotation import one_line
 from layercraft.verification.report import Finding
 from layercraft.verification.sandbox import lambda_environment, sandbox
 from layercraft.verification.surroundings import Surroundings
@@ -226,4 +227,4 @@ def _ended(status: int | None) -> str:
 
 
 def _failed(handler: Handler, text: str, around: Surroundings, kind: str = "handler-failed") -> Finding:
-    return Finding(engine=around.engine, kind=kind, subject=handler.name, cause=text)
+    return Finding(engine=around.engine, kind=kind, subject=handler.name, cause=one_line(text))

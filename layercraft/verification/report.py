@@ -47,7 +47,8 @@ class Finding:
 
     `kind` is one of `KINDS`, `subject` the file inside the layer (`python/numpy/…`) or the module,
     `cause` a sentence without a full stop, `remedy` what to do about it. `blame` tells what took
-    away that which is missing: "removed by rule **/tests/ of layers/x/layer.toml".
+    away that which is missing: "removed by rule **/tests/ of layers/x/layer.toml". `said` are the words
+    of the loader or the interpreter where code was run, one line of printable characters.
     """
 
     engine: str
@@ -56,6 +57,7 @@ class Finding:
     cause: str
     remedy: str | None = None
     blame: str | None = None
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

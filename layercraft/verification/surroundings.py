@@ -20,12 +20,16 @@ EXTENSION = re.compile(r"\.(cpython-\d+\w*-[\w-]+|abi3)\.so$|\.so$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why something failed. `kind` is one of `report.KINDS`, or "" for what is not the layer's fault."""
+    """Why something failed. `kind` is one of `report.KINDS`, or "" for what is not the layer's fault.
+
+    `said` are the words of the loader or the interpreter; causes that differ in nothing else are equal.
+    """
 
     kind: str
     text: str
     remedy: str | None = None
     blame: str | None = None
+    said: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
