@@ -21,7 +21,7 @@ import layercraft
 from layercraft.errors import EngineError
 from layercraft.host.processes import run, scratch_folder
 from layercraft.verification.container_engines import Client, find_client
-from layercraft.verification.container_lifetime import Blueprint, created, sweep
+from layercraft.verification.container_lifetime import Blueprint, Container, created, sweep
 
 if TYPE_CHECKING:
     from container_daemons import PrivateEngine
@@ -94,13 +94,16 @@ def blueprint(scratch: Path, *command: str, **changes: Any) -> Blueprint:  # noq
     return replace(plain, **changes)
 
 
-def started(client: Client, command: tuple[str, ...], stdin: bytes = b"") -> Ended:
-    return run(command, environment=client.environment, timeout=60.0, stdin=stdin)
+def started(container: Container, stdin: bytes = b"", timeout: float = 60.0) -> Ended:
+    environment = container.client.environment
+    return run(
+        container.start, environment=environment, timeout=timeout, folder=container.folder, stdin=stdin
+    )
 
 
 def test_a_container_can_do_no_more_than_a_function(client: Client) -> None:
     with scratch_folder() as scratch, created(client, blueprint(scratch, LOOK_AROUND)) as container:
-        ended = started(client, container.start, b"a job")
+        ended = started(container, b"a job")
     seen = json.loads(ended.out)
     read_only = dict.fromkeys(("/", "/opt", "/var/task", "/run", "/usr"), "Read-only file system")
     assert seen == {
@@ -130,22 +133,39 @@ except RuntimeError:
     os._exit(0)
 """
     with scratch_folder() as scratch, created(client, blueprint(scratch, memory)) as container:
-        ended = started(client, container.start)
+        ended = started(container)
         assert (ended.out, ended.code) == (b"", 137)
     with scratch_folder() as scratch, created(client, blueprint(scratch, threads)) as container:
-        assert 1000 < int(started(client, container.start).out) <= 1024
+        assert 1000 < int(started(container).out) <= 1024
+
+
+def test_nothing_is_written_where_layercraft_is_called(
+    engine: PrivateEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Podman's conmon leaves a file `oom` where it is begun."""
+    monkeypatch.chdir(tmp_path)
+    wrapper = Path("tools", engine.name)
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which(engine.name)} "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    client = find_client(str(wrapper), os.environ | engine.environment)
+    assert client.name == str(wrapper)
+    eats = "eaten = []\nwhile True: eaten.append(bytearray(1 << 20))"
+    with scratch_folder() as scratch, created(client, blueprint(scratch, eats)) as container:
+        assert started(container).code == 137
+    assert [str(path) for path in Path().rglob("*")] == ["tools", str(wrapper)]
 
 
 def test_only_stdout_of_the_container_is_on_stdout(client: Client) -> None:
     script = "import sys; sys.stderr.write('complaint\\n'); print('answer'); sys.exit(7)"
     with scratch_folder() as scratch, created(client, blueprint(scratch, script)) as container:
-        ended = started(client, container.start)
+        ended = started(container)
     assert (ended.out, ended.err, ended.code) == (b"answer\n", b"complaint\n", 7)
 
 
 def test_nothing_is_left_after_the_block(client: Client, engine: PrivateEngine) -> None:
     with scratch_folder() as scratch, created(client, blueprint(scratch, "print()")) as container:
-        started(client, container.start)
+        started(container)
         assert len(engine.containers()) == 1
     assert engine.containers() == []
     assert left_running(engine) == []
@@ -156,8 +176,7 @@ def test_a_container_that_still_runs_is_ended_with_the_block(client: Client, eng
     script = "import time; time.sleep(300)"
     before = time.monotonic()
     with scratch_folder() as scratch, created(client, blueprint(scratch, script)) as container:
-        ended = run(container.start, environment=client.environment, timeout=1.0)
-        assert ended.timed_out
+        assert started(container, timeout=1.0).timed_out
     assert engine.containers() == []
     assert time.monotonic() - before < 30
 
@@ -181,7 +200,7 @@ def test_a_folder_with_a_comma_is_mounted(client: Client, tmp_path: Path) -> Non
         scratch_folder() as scratch,
         created(client, blueprint(scratch, script, mounts={"/opt": layer})) as container,
     ):
-        assert started(client, container.start).out == b"['file']\n"
+        assert started(container).out == b"['file']\n"
 
 
 MAKER = """
@@ -189,7 +208,7 @@ import os, signal, sys, time
 sys.path[:0] = {path!r}
 import test_container_lifetime as tests
 from pathlib import Path
-from layercraft.host.processes import run, scratch_folder
+from layercraft.host.processes import scratch_folder
 from layercraft.verification.container_engines import find_client
 from layercraft.verification.container_lifetime import created
 
@@ -204,7 +223,7 @@ try:
     with scratch_folder(Path({folder!r})) as scratch:
         with created(client, tests.blueprint(scratch, "import time; time.sleep(300)")) as container:
             print("created", flush=True)
-            run(container.start, environment=client.environment, timeout=300.0)
+            tests.started(container, timeout=300.0)
 except KeyboardInterrupt:
     sys.exit(130)
 """

@@ -6,7 +6,8 @@ import os
 import re
 import shlex
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layercraft.errors import EngineError, UsageError
@@ -33,7 +34,9 @@ class Dialect:
     writable folder, no log on the disk, no SELinux label that would hide our mounts, no waiting when
     it is removed. `takes_stdin` tells whether a container that is started can read our stdin.
     `prepares` tells that a container must be prepared before it is started: else a start that is
-    killed half-way leaves a process behind. `remedy` starts what has stopped.
+    killed half-way leaves a process behind. `litters` tells that a container's monitor writes into the
+    folder where it was begun: conmon does, a file `oom`, when memory runs out. `remedy` starts what
+    has stopped.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Dialect:
     takes_stdin: bool
     remedy: str
     prepares: bool = False
+    litters: bool = False
 
 
 # Neither nerdctl nor finch, which is a nerdctl, knows `--ipc none`: a folder that takes no file stands
@@ -65,6 +69,7 @@ DIALECTS = (
         takes_stdin=True,
         remedy="`podman machine start`",
         prepares=True,
+        litters=True,
     ),
     Dialect(name="finch", options=(_NO_SHARED_MEMORY,), takes_stdin=False, remedy="`finch vm start`"),
     Dialect(
@@ -77,34 +82,38 @@ DIALECTS = (
 class Client:
     """The command of a container engine, ready to be run.
 
-    `command` are its first words, `environment` all that it sees of the environment. The dialect
+    `command` are its first words, which work in every folder, `name` is what messages call it: the
+    command as it was chosen. `environment` is all that it sees of the environment. The dialect
     follows from what it calls itself: `docker` may be a podman.
     """
 
+    name: str
     command: tuple[str, ...]
     dialect: Dialect
     version: str = ""
     environment: Mapping[str, str] = field(repr=False)
 
-    @property
-    def name(self) -> str:
-        """What messages call it: the command as it was chosen."""
-        return " ".join(self.command)
-
     def __call__(
         self,
         *arguments: str,
         timeout: float = _PATIENCE,
+        folder: Path | None = None,
         heard: Callable[[bytes], None] = lambda _: None,
     ) -> Ended:
         """Run the engine with these arguments, whatever comes of it. Output is limited to 1 MiB.
+
+        `folder` is where it runs, unless here.
 
         Raises:
             EngineError: the command cannot be started, or does not end in `timeout` seconds.
         """
         try:
             ended = run(
-                [*self.command, *arguments], environment=self.environment, timeout=timeout, heard=heard
+                [*self.command, *arguments],
+                environment=self.environment,
+                timeout=timeout,
+                folder=folder,
+                heard=heard,
             )
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
@@ -165,9 +174,16 @@ def _words(asked: str) -> tuple[str, ...]:
 
 def _answering(command: tuple[str, ...], environment: Mapping[str, str], search_path: str) -> Client:
     """Ask a command which engine it is, and that engine for our containers, which needs its daemon."""
-    if not shutil.which(command[0], path=search_path):
+    program = shutil.which(command[0], path=search_path)
+    if not program:
         raise EngineError(f"{command[0]}: no such command", hint=_INSTALL)
-    client = Client(command=command, dialect=DIALECTS[0], environment=environment)
+    first = command[0] if Path(program).is_absolute() else str(Path(program).absolute())
+    client = Client(
+        name=" ".join(command),
+        command=(first, *command[1:]),
+        dialect=DIALECTS[0],
+        environment=environment,
+    )
     said = client("--version").out.decode("utf-8", "replace")
     known = _VERSION.search(said)
     if not known:
@@ -177,9 +193,7 @@ def _answering(command: tuple[str, ...], environment: Mapping[str, str], search_
             hint=_INSTALL,
         )
     dialect = next(dialect for dialect in DIALECTS if dialect.name == known["name"].casefold())
-    client = Client(
-        command=command, dialect=dialect, version=known["version"].strip("v,"), environment=environment
-    )
+    client = replace(client, dialect=dialect, version=known["version"].strip("v,"))
     ended = client("ps", "--all", "--quiet", "--filter", f"label={LABEL}")
     if ended.code:
         raise _refusal(client, last_line(ended))

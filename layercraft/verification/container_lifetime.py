@@ -58,10 +58,15 @@ class Blueprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A container that exists. `start` is the command that starts it, and shows its output until it ends."""
+    """A container that exists.
+
+    `start` is the command that starts it, and shows its output until it ends; `folder` is where that
+    command must be run, None when that does not matter.
+    """
 
     name: str
     client: Client
+    folder: Path | None = None
 
     @property
     def start(self) -> tuple[str, ...]:
@@ -84,7 +89,7 @@ def created(client: Client, blueprint: Blueprint) -> Generator[Container]:
         try:
             _create(client, name, blueprint)
             with deferral.lifted():
-                yield Container(name=name, client=client)
+                yield Container(name=name, client=client, folder=_begun_in(client, blueprint))
         finally:
             with suppress(EngineError):  # what cannot be removed now is found by its label later
                 client("rm", "--force", "--volumes", name)
@@ -158,7 +163,13 @@ def _create(client: Client, name: str, blueprint: Blueprint) -> None:
         )
 
     if client.dialect.prepares:
-        client("init", name)  # what is wrong with it, the start tells again
+        folder = _begun_in(client, blueprint)
+        client("init", name, folder=folder)  # what is wrong with it, the start tells again
+
+
+def _begun_in(client: Client, blueprint: Blueprint) -> Path | None:
+    """Give the folder in which the engine's monitor may write; it goes with the run."""
+    return blueprint.scratch if client.dialect.litters else None
 
 
 def _mount(source: Path, target: str) -> str:

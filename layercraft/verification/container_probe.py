@@ -50,6 +50,7 @@ class Place:
                     container.start,
                     job,
                     environment=self.client.environment,
+                    folder=container.folder,
                     token=token,
                     reporter=reporter,
                     label=label,
