@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from layercraft.errors import UsageError
+from layercraft.formats.addresses import without_credentials
 from layercraft.host.answers import CachedAnswers
 from layercraft.host.cache import Cache
 from layercraft.host.client import Client
-from layercraft.host.patience import without_credentials
 from layercraft.resolution.index import DEFAULT_INDEX
 from layercraft.resolution.metadata import WheelMetadata
 from layercraft.resolution.pypi_json import PypiJsonIndex

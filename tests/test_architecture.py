@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "events": (),
     "target": ("errors",),
     "formats": ("errors",),
-    "host": ("errors", "events"),
+    "host": ("errors", "events", "formats"),
     # the stages: only those to their left
     **{stage: (*GROUND, *STAGES[:position]) for position, stage in enumerate(STAGES)},
     # what joins them

@@ -22,7 +22,7 @@ from layercraft.host.client import Client
 from layercraft.resolution.index import Hashes, Hint, IndexFile
 from layercraft.resolution.pypi_json import PypiJsonIndex
 from layercraft.resolution.pypi_json import decode as decode_json
-from layercraft.resolution.simple import SimpleIndex, shown
+from layercraft.resolution.simple import SimpleIndex
 from layercraft.resolution.simple import decode as decode_simple
 
 if TYPE_CHECKING:
@@ -274,15 +274,3 @@ def test_what_the_json_api_says_of_the_newest_version_is_a_hint(
     page = decode_json(json.dumps({"info": info, "releases": {}}).encode(), "https://h.example/")
     assert page is not None
     assert page.hint == hint
-
-
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [
-        ("https://h.example/simple/a/", "https://h.example/simple/a/"),
-        ("https://user:secret@h.example:8080/a@b/", "https://h.example:8080/a@b/"),
-        ("https://user@h.example", "https://h.example"),
-    ],
-)
-def test_addresses_are_shown_without_credentials(url: str, told: str) -> None:
-    assert shown(url) == told

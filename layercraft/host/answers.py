@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from layercraft.errors import OfflineError
+from layercraft.formats.addresses import without_credentials
 from layercraft.host.client import Answer
-from layercraft.host.patience import place, without_credentials
+from layercraft.host.patience import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

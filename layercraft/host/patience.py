@@ -76,12 +76,6 @@ def place(url: str) -> str:
     return parts.netloc.rpartition("@")[2] + parts.path
 
 
-def without_credentials(url: str) -> str:
-    """The address without user name and password."""
-    parts = _split(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)

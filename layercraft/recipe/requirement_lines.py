@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from layercraft.formats.addresses import without_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -24,7 +26,6 @@ _BOMS = (
 _DECLARED_ENCODING = re.compile(rb"#.*?coding[:=]\s*([-\w.]+)")  # PEP 263
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 _QUOTED_LIMIT = 100
 _OPTIONS = re.compile(r"(?:^|\s)(?=-)")
 
@@ -106,11 +107,6 @@ def split_options(text: str) -> tuple[str, list[str]]:
         return text[: match.start()].rstrip(), shlex.split(text[match.end() :])
     except ValueError as error:
         raise ValueError("opens a quotation mark that nothing closes") from error
-
-
-def without_credentials(text: str) -> str:
-    """Give a text with the user and password of each URL in it hidden."""
-    return _CREDENTIALS.sub("//****@", text)
 
 
 def quoted(text: str) -> str:

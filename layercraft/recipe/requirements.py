@@ -11,8 +11,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from layercraft.errors import RequirementError
+from layercraft.formats.addresses import without_credentials
 from layercraft.recipe.requirement_hashes import fragment_hashes, hash_options, sha256_digests
-from layercraft.recipe.requirement_lines import quoted, split_options, without_credentials
+from layercraft.recipe.requirement_lines import quoted, split_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

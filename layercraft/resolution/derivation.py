@@ -8,7 +8,7 @@ from nab_resolver.types import IncompatibilityCause as Cause
 from packaging.requirements import Requirement
 
 from layercraft.errors import NoSolutionError
-from layercraft.recipe.requirement_lines import without_credentials
+from layercraft.formats.addresses import without_credentials
 from layercraft.resolution.provider import Node, newest, positions
 from layercraft.resolution.ranges import Bits
 from layercraft.resolution.refusals import fitting_targets, newest_refused

@@ -21,7 +21,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from layercraft.errors import BadLockError
-from layercraft.host.patience import without_credentials
+from layercraft.formats.addresses import without_credentials
 from layercraft.resolution.index import WHEEL_NAME
 from layercraft.resolution.pins import Lock, Pin
 

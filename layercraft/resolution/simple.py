@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from layercraft.errors import BadIndexAnswerError, IndexUnreachableError, UnknownPackageError
+from layercraft.formats.addresses import without_credentials
 from layercraft.resolution.index import IndexFile, IndexPage
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class SimpleIndex:
                 raise UnknownPackageError(f"{name}: the index has no package of this name")
             case status:
                 raise IndexUnreachableError(
-                    f"{shown(url)}: the index answered {status} for {name}",
+                    f"{without_credentials(url)}: the index answered {status} for {name}",
                     hint="indexes that ask for a password are not supported yet",
                 )
 
@@ -62,14 +63,9 @@ def decode(body: bytes, url: str) -> tuple[IndexFile, ...]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if body.lstrip()[:1] == b"<":
             raise BadIndexAnswerError(
-                f"{shown(url)}: the index answered HTML",
+                f"{without_credentials(url)}: the index answered HTML",
                 hint="layercraft reads the JSON of PEP 691 and PyPI's JSON API",
             ) from error
-        raise BadIndexAnswerError(f"{shown(url)}: not a page of the Simple API: {error}") from error
-
-
-def shown(url: str) -> str:
-    """Give a URL as it may stand in a message: without credentials."""
-    scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+        raise BadIndexAnswerError(
+            f"{without_credentials(url)}: not a page of the Simple API: {error}"
+        ) from error
