@@ -197,6 +197,7 @@ def _build(job: Job, inputs: str) -> Built:
         tool=tool_version(),
         inputs=inputs,
         pins=locked.pins,
+        requested=locked.lock.requested,
         left_out=locked.left_out,
         changes=changes,
         archive=archive,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,6 +8,7 @@ from elf_files import AARCH64, ElfDraft
 from layer_zips import EXTENSION, PACKAGE, TARGET, LayerDraft, distribution
 
 from layercraft.errors import BadLockError, UsageError
+from layercraft.layer.record import read_build_record, write_build_record
 from layercraft.resolution.lockfile import to_toml
 from layercraft.resolution.pins import Lock, Pin
 from layercraft.target import Target
@@ -56,6 +58,16 @@ def test_what_came_back_is_not_removed(tmp_path: Path) -> None:
     assert layer.blame("python/demo/kept.py") is None
 
 
+def test_a_record_tells_what_was_asked_for(tmp_path: Path) -> None:
+    pins = [("demo", "1.0", "ab" * 32), ("helper", "1.0", "cd" * 32)]
+    path = LayerDraft(files=PACKAGE, pins=pins).write(tmp_path)
+    record_path = path.with_suffix(".json")
+    assert read_layer(path).requested == ("demo", "helper")  # a record of an older version
+
+    write_build_record(replace(read_build_record(record_path), requested=("demo",)), record_path)
+    assert read_layer(path).requested == ("demo",)
+
+
 def test_a_target_that_is_given_comes_first(tmp_path: Path) -> None:
     target = Target.parse("3.13", "arm64")
 
@@ -83,6 +95,7 @@ def test_without_a_record_the_lock_tells_target_and_wheels(tmp_path: Path) -> No
 
     assert layer.target == target
     assert (layer.distributions, layer.pins_sha256) == ((("demo", "2.0"),), ("cd" * 32,))
+    assert layer.requested == ("demo",)
 
 
 def test_a_lock_for_another_target_is_left_alone(tmp_path: Path) -> None:
@@ -149,6 +162,7 @@ def test_distributions_are_those_of_the_zip_when_nothing_else_tells(tmp_path: Pa
     layer = read_layer(LayerDraft(files=files).write(tmp_path), TARGET)
 
     assert layer.distributions == (("big-demo", "1.5"), ("other", "2"))
+    assert layer.requested == ("big-demo", "other")
 
 
 @pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x05\x06" + b"\0" * 17])

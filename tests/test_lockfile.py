@@ -281,3 +281,22 @@ def test_odd_notes_of_a_tool_raise_nothing_else(tool: str, tmp_path: Path) -> No
             read()
         except BadLockError as error:
             assert "not a valid lock file" in error.message  # noqa: PT017 (raised or not, both are right)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "requested"),
+    [
+        (("A.pp>=1", "lib; python_version > '3'", "kept-out"), ("a-pp", "lib")),
+        ((), ("a-pp", "other")),
+        (("no requirement!",), ("a-pp", "other")),
+    ],
+)
+def test_what_was_asked_for_is_in_the_requirements_or_required_by_nobody(
+    requirements: tuple[str, ...], requested: tuple[str, ...]
+) -> None:
+    pins = (pin("a-pp", "lib", "missing"), pin("lib"), pin("other", "other"))
+    assert Lock(target=TARGET, pins=pins, requirements=requirements).requested == requested
+
+
+def test_where_all_require_each_other_all_were_asked_for() -> None:
+    assert Lock(target=TARGET, pins=(pin("a", "b"), pin("b", "a"))).requested == ("a", "b")

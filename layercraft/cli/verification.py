@@ -213,7 +213,7 @@ def _zip_of(
 def _checks(layer: LayerUnderTest, recipe: Recipe | None, wishes: Wishes) -> Checks:
     from layercraft.verification.checks import Checks, default_imports
 
-    requested = _requested(layer, recipe)
+    requested = [each.name for each in recipe.requirements.requirements] if recipe else layer.requested
     script = (
         recipe.folder / recipe.verify.script if recipe and recipe.folder and recipe.verify.script else None
     )
@@ -227,13 +227,6 @@ def _checks(layer: LayerUnderTest, recipe: Recipe | None, wishes: Wishes) -> Che
         timeout=wishes.timeout,
         memory=wishes.memory,
     )
-
-
-def _requested(layer: LayerUnderTest, recipe: Recipe | None) -> list[Any]:
-    """Give the names of the distributions that were asked for, or all where nothing tells that."""
-    if recipe:
-        return [each.name for each in recipe.requirements.requirements]
-    return [name for name, _ in layer.distributions]
 
 
 def _invoked(

@@ -140,7 +140,8 @@ class RecordedZip:
 class BuildRecord:
     """All that is known of one build.
 
-    `pins` are the wheels that went in, `left_out` locked ones that did not.
+    `pins` are the wheels that went in, `left_out` locked ones that did not, `requested` the names that
+    users asked for, among both; empty in records of older versions.
     `tool` is layercraft's version, `inputs` the digest of everything that decides the zip's bytes.
     It holds neither a date nor a path of the machine, so the same build gives the same record.
     """
@@ -154,6 +155,7 @@ class BuildRecord:
     zip: RecordedZip
     warnings: tuple[str, ...] = ()
     left_out: tuple[RecordedLeftOut, ...] = ()
+    requested: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     @classmethod
@@ -165,6 +167,7 @@ class BuildRecord:
         tool: str,
         inputs: str,
         pins: Iterable[Pin],
+        requested: Iterable[str],
         left_out: Iterable[LeftOut] = (),
         changes: Sequence[Change],
         archive: Archive,
@@ -182,6 +185,7 @@ class BuildRecord:
             zip=RecordedZip.of(archive),
             warnings=tuple(warnings),
             left_out=tuple(map(RecordedLeftOut.of, left_out)),
+            requested=tuple(requested),
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from packaging.utils import NormalizedName
@@ -40,6 +42,27 @@ class Lock:
     requirements: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     excluded: tuple[NormalizedName, ...] = ()
+
+    @property
+    def requested(self) -> tuple[NormalizedName, ...]:
+        """The names among the pins that users asked for.
+
+        Where no requirements tell that, they are the pins that no other pin requires.
+        """
+        pinned = {pin.name for pin in self.pins}
+        asked = pinned & set(_names(self.requirements))
+        required = {name for pin in self.pins for name in pin.requires if name != pin.name}
+        return tuple(sorted(asked or pinned - required or pinned))
+
+
+def _names(requirements: Iterable[str]) -> Iterator[NormalizedName]:
+    """Give the names in requirements; a lock file may hold any text for one."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    for text in requirements:
+        with suppress(InvalidRequirement):
+            yield canonicalize_name(Requirement(text).name)
 
 
 def lock_name(stem: str, target: Target) -> str:

@@ -15,8 +15,6 @@ from layercraft.verification.zip_contents import open_zip
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from packaging.utils import NormalizedName
-
     from layercraft.verification.layer import LayerUnderTest
     from layercraft.verification.zip_contents import ZipContents
 
@@ -52,12 +50,13 @@ class Checks:
     memory: int = DEFAULT_MEMORY
 
 
-def default_imports(layer: LayerUnderTest, requested: Sequence[NormalizedName]) -> tuple[str, ...]:
+def default_imports(layer: LayerUnderTest, requested: Sequence[str]) -> tuple[str, ...]:
     """Give for each requested distribution the package that users import it by, in their order.
 
-    That is the package or module, of those that its RECORD in the zip lists, which is named like the
-    distribution, else the first one outside of any other that is no namespace: google.cloud.storage,
-    not google. A distribution without modules, or without RECORD and a folder of its name, has none.
+    `requested` are normalized names. That is the package or module, of those that its RECORD in the zip
+    lists, which is named like the distribution, else the first one outside of any other that is no
+    namespace: google.cloud.storage, not google. A distribution without modules, or without RECORD and
+    a folder of its name, has none.
 
     Raises:
         UsageError: the zip is missing or broken.
@@ -110,7 +109,7 @@ def _importable(path: str) -> bool:
     return bool(path) and all(part.isidentifier() for part in path.split("/"))
 
 
-def _beside(name: NormalizedName, contents: ZipContents) -> set[str]:
+def _beside(name: str, contents: ZipContents) -> set[str]:
     """Give the module named like a distribution whose RECORD is gone, if the layer has it."""
     module = name.replace("-", "_")
     for root in ("python", *_versioned_roots(contents)):
@@ -127,7 +126,7 @@ def _versioned_roots(contents: ZipContents) -> set[str]:
     }
 
 
-def _main_module(name: NormalizedName, modules: set[str]) -> str | None:
+def _main_module(name: str, modules: set[str]) -> str | None:
     def rank(module: str) -> tuple[bool, bool, bool, int, str]:
         last = module.rpartition(".")[2]
         return (

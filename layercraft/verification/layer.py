@@ -36,7 +36,7 @@ class LayerUnderTest:
 
     `removed` gives for each path that a build took away (`python/…`) the reason: "rule **/tests/ of
     layers/x/layer.toml". `distributions` are the pairs of normalized name and version that the layer
-    should have, `pins_sha256` the wheels it was made of.
+    should have, `asked_for` the names that users asked for, `pins_sha256` the wheels it was made of.
     """
 
     zip: Path
@@ -44,7 +44,14 @@ class LayerUnderTest:
     record: BuildRecord | None = None
     removed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     distributions: tuple[tuple[str, str], ...] = ()
+    asked_for: tuple[str, ...] = ()
     pins_sha256: tuple[str, ...] = ()
+
+    @property
+    def requested(self) -> tuple[str, ...]:
+        """The names of the distributions that users asked for; of all, where nothing tells that."""
+        names = tuple(name for name, _ in self.distributions)
+        return tuple(name for name in names if name in self.asked_for) or names
 
     def blame(self, path: str) -> str | None:
         """Tell what took the file at `path`, for `Finding.blame`; None when no build did."""
@@ -72,6 +79,7 @@ def read_layer(zip: Path, target: Target | None = None) -> LayerUnderTest:  # no
             zip=zip,
             target=target,
             distributions=_pinned(lock) if lock else tuple(sorted(_found(contents.listed))),
+            asked_for=lock.requested if lock else (),
             pins_sha256=tuple(pin.sha256 for pin in lock.pins) if lock else (),
         )
 
@@ -92,6 +100,7 @@ def recorded_layer(
         record=record,
         removed=MappingProxyType(removed),
         distributions=tuple((pin.name, pin.version) for pin in record.pins),
+        asked_for=record.requested,
         pins_sha256=tuple(pin.sha256 for pin in record.pins),
     )
 
