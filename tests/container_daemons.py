@@ -91,9 +91,15 @@ class PrivateEngine:
         """Give the ids of all containers, ended ones too."""
         return self("ps", "--all", "--quiet").split()
 
+    def mounts(self) -> list[str]:
+        """Give the mount points in this engine's folder, outer ones first."""
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+        points = [line.split(" ")[1] for line in lines]
+        return [point for point in points if point.startswith(f"{self.folder}/")]
+
     def close(self) -> None:
         """Remove every container, unmount and delete everything."""
-        for mount in reversed(_mounts_below(self.folder)):
+        for mount in reversed(self.mounts()):
             subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -178,10 +184,3 @@ def _which(program: str) -> str | None:
     return shutil.which(
         program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:/usr/libexec/podman"
     )
-
-
-def _mounts_below(folder: Path) -> list[str]:
-    """Give the mount points in a folder, outer ones first."""
-    lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
-    points = [line.split(" ")[1] for line in lines]
-    return [point for point in points if point.startswith(f"{folder}/")]

@@ -306,6 +306,7 @@ def test_a_signal_during_a_verification_leaves_nothing(
     engine: PrivateEngine, sleeping_layer: LayerUnderTest, tmp_path: Path, moment: float, signal_name: str
 ) -> None:
     scratch = tmp_path / "scratch"
+    mounts = engine.mounts()
     with verifier(engine, sleeping_layer, scratch, timeout=300.0) as process:
         time.sleep(moment)
         process.send_signal(getattr(signal, signal_name))
@@ -313,6 +314,7 @@ def test_a_signal_during_a_verification_leaves_nothing(
     assert engine.containers() == []
     assert list(scratch.iterdir()) == []
     assert left_running(engine) == []
+    assert engine.mounts() == mounts
 
 
 def test_after_a_kill_the_probe_ends_by_itself_and_the_next_run_sweeps(
