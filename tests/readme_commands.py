@@ -1,12 +1,23 @@
-"""The commands of the README: a test runs them, and `python tests/readme_commands.py` renews their output."""
+"""The commands of the README: tests run them, and `python tests/readme_commands.py` renews their output.
+
+Those that need a container engine find a private docker with a stand-in for AWS's image.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from container_daemons import PrivateDocker
+from lambda_like.images import image_archive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 README = Path(__file__).parents[1] / "README.md"
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -21,12 +32,20 @@ def shown() -> list[tuple[str, str]]:
     return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
 
 
-def run(command: str, folder: Path, *, joined: bool = False) -> subprocess.CompletedProcess[str]:
+def needs_containers(command: str) -> bool:
+    """Tell whether a command runs only where a container engine is."""
+    return "--engine container" in command
+
+
+def run(
+    command: str, folder: Path, environment: Mapping[str, str], *, joined: bool = False
+) -> subprocess.CompletedProcess[str]:
     """Run a command as a person types it; `joined` writes stderr into stdout as a terminal does."""
     return subprocess.run(  # noqa: S602 (as a person types it)
         command.replace("layercraft", f"{sys.executable} -u -m layercraft", 1),
         shell=True,
         cwd=folder,
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if joined else subprocess.PIPE,
         text=True,
@@ -34,13 +53,15 @@ def run(command: str, folder: Path, *, joined: bool = False) -> subprocess.Compl
     )
 
 
-def rewrite() -> None:
+def rewrite(environment: Mapping[str, str]) -> None:
     """Put today's output below every command of the README."""
     with TemporaryDirectory() as first:
         for command, _ in shown():  # fills the cache, so that no progress is told below
-            run(command, Path(first))
+            run(command, Path(first), environment)
     with TemporaryDirectory() as folder:
-        outputs = iter([run(command, Path(folder), joined=True).stdout for command, _ in shown()])
+        outputs = iter(
+            [run(command, Path(folder), environment, joined=True).stdout for command, _ in shown()]
+        )
 
     def with_outputs(block: re.Match[str]) -> str:
         commands = [part.partition("\n")[0] for part in _COMMAND.split(block[1])[1:]]
@@ -51,4 +72,6 @@ def rewrite() -> None:
 
 
 if __name__ == "__main__":
-    rewrite()
+    with PrivateDocker() as docker, TemporaryDirectory() as images:
+        docker("load", "--input", image_archive("3.12", "x86_64", Path(images)))
+        rewrite(os.environ | docker.environment)
