@@ -68,9 +68,8 @@ class Console:
     def error(self, error: LayercraftError) -> None:
         """Tell what failed and what to do; as the JSON document under `--json`."""
         if self.as_json:
-            kind = type(error).__name__
             with suppress(LayercraftError, BrokenPipeError):
-                self.document({"error": {"kind": kind, "message": error.message, "hint": error.hint}})
+                self.document({"error": error_document(error)})
                 return
         self._say("error", error.message)
         if error.hint:
@@ -149,6 +148,11 @@ def _print(text: str) -> None:
         raise
     except OSError as error:
         raise OutputError(f"stdout cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def error_document(error: LayercraftError) -> dict[str, str | None]:
+    """Give an error as JSON values."""
+    return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
 
 
 def columns(rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:

@@ -64,6 +64,35 @@ def test_own_recipes_are_listed_and_hide_those_shipped(layercraft: CommandLine) 
     assert sorted(found) == sorted([*SHIPPED, "own"])
 
 
+def test_a_broken_recipe_keeps_no_other_from_being_listed(layercraft: CommandLine) -> None:
+    files = {"layers/own/requirements.txt": "plain\n", "layers/broken/requirements.txt": "plain\n"}
+    layercraft.write({**files, "layers/broken/layer.toml": "licence = 'MIT'\n"})
+    ran = layercraft("list")
+    assert ran.code == 2
+    assert sorted(line.split()[0] for line in ran.out.splitlines()) == sorted([*SHIPPED, "own"])
+    assert [line.partition(" cannot")[0] for line in ran.err.splitlines()] == ["warning: broken"]
+
+    ran = layercraft("list", "--json")
+    assert ran.code == 2
+    (broken,) = [each for each in ran.document["recipes"] if "error" in each]
+    assert (broken["name"], broken["from"]) == ("broken", "./layers")
+    assert broken["error"]["kind"] == "ConfigurationError"
+    assert "layer.toml" in broken["error"]["message"]
+    assert len(ran.document["recipes"]) == len(SHIPPED) + 2
+
+
+@pytest.mark.parametrize("command", ["build", "lock"])
+def test_two_recipes_whose_layers_would_bear_one_name_are_refused(
+    layercraft: CommandLine, command: str
+) -> None:
+    layercraft.write({"layers/a.b/requirements.txt": "plain\n", "layers/a-b/requirements.txt": "lib\n"})
+    ran = layercraft(command, "a.b", "a-b")
+    assert ran.code == 2
+    assert ran.lines[0] == "error: the recipes a.b and a-b make layers of one name, a-b"
+    assert layercraft.made() == []
+    assert layercraft("build", "a.b", "a.b").code == 0
+
+
 def test_a_new_recipe_can_be_listed_edited_and_built(layercraft: CommandLine) -> None:
     ran = layercraft.must("new", "mine", "--require", "plain>=1", "--require", "lib")
     folder = layercraft.folder / "layers/mine"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from layercraft.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from layercraft.recipe.recipe import Recipe
 
@@ -73,7 +73,22 @@ def _named(names: list[str], constraint: Path | None) -> list[Recipe]:
 
     search_path = [Path("layers"), shipped_layers()]
     found = [find_recipe(each, search_path, environment=os.environ) for each in dict.fromkeys(names)]
+    _refuse_namesakes(recipe.name for recipe in found)
     return [_constrained(recipe, constraint) for recipe in found]
+
+
+def _refuse_namesakes(names: Iterable[str]) -> None:
+    """Refuse recipes whose layers would be written over each other."""
+    from layercraft.recipe.names import layer_name
+
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(layer_name(name), name)
+        if other != name:
+            raise UsageError(
+                f"the recipes {other} and {name} make layers of one name, {layer_name(name)}",
+                hint="rename one of them, or build them in two commands with an --output for each",
+            )
 
 
 def _without_recipe(

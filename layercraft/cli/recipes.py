@@ -9,33 +9,41 @@ from typing import Annotated
 import typer
 
 from layercraft.cli.parameters import Json, console_for
+from layercraft.errors import LayercraftError
 
 LAYERS = Path("layers")
 
 
 def list_(*, as_json: Json = False) -> None:
-    """Show the recipes: those in ./layers first, then those that come with layercraft."""
-    from layercraft.console import columns
-    from layercraft.recipe.catalog import list_recipes, shipped_layers
+    """Show the recipes: those in ./layers first, then those that come with layercraft.
+
+    One that is broken is told in a warning, keeps no other from being shown, and ends the command with 2.
+    """
+    from layercraft.console import columns, error_document
+    from layercraft.recipe.catalog import recipe_folders, shipped_layers
+    from layercraft.recipe.recipe import read_recipe
 
     console = console_for(as_json=as_json)
     shipped = shipped_layers()
-    found = list_recipes([LAYERS, shipped], environment=os.environ)
-    rows = [
-        (
-            recipe.name,
-            [str(each) for each in recipe.requirements.requirements],
-            "shipped" if recipe.folder and recipe.folder.parent == shipped else "./layers",
-            recipe.description or "",
-        )
-        for recipe in found
-    ]
-    texts = [(name, ", ".join(wanted), place, description) for name, wanted, place, description in rows]
-    for line in columns(texts, left=(0, 1, 2, 3)):
+    rows, documents, code = [], [], 0
+    for name, folder in recipe_folders([LAYERS, shipped]).items():
+        place = "shipped" if folder.parent == shipped else "./layers"
+        try:
+            recipe = read_recipe(folder, environment=os.environ)
+        except LayercraftError as error:
+            console.warning(f"{name} cannot be built: {error.message}")
+            documents.append({"name": name, "from": place, "error": error_document(error)})
+            code = error.exit_code
+            continue
+        wanted = [str(each) for each in recipe.requirements.requirements]
+        about = {"requirements": wanted, "from": place, "description": recipe.description or ""}
+        documents.append({"name": name, **about})
+        rows.append((name, ", ".join(wanted), place, recipe.description or ""))
+    for line in columns(rows, left=(0, 1, 2, 3)):
         console.out(line)
     if as_json:
-        keys = ("name", "requirements", "from", "description")
-        console.document({"recipes": [dict(zip(keys, row, strict=True)) for row in rows]})
+        console.document({"recipes": documents})
+    raise typer.Exit(code)
 
 
 def new(
