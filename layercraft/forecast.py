@@ -102,7 +102,13 @@ def _sizes(tree: Tree) -> SizeReport:
     from layercraft.layer.zipped import packed_size, zip_size
 
     files = (
-        SizedFile(path=entry.path, owner=entry.owner, size=entry.size, packed=packed_size(entry.content))
+        SizedFile(
+            path=entry.path,
+            owner=entry.owner,
+            size=entry.size,
+            packed=packed_size(entry.content),
+            crc=entry.crc,
+        )
         for entry in tree.entries.values()
     )
     return SizeReport(files=tuple(files), zipped=zip_size(tree))

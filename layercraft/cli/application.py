@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from layercraft.cli import analysis, caching, forecasts, layers, presets, publishing, recipes, verification
+from layercraft.cli import (
+    analysis,
+    caching,
+    comparison,
+    forecasts,
+    layers,
+    presets,
+    publishing,
+    recipes,
+    verification,
+)
 from layercraft.console import Console
 from layercraft.errors import InterruptionError, LayercraftError, OutputError, UsageError
 
@@ -38,6 +48,7 @@ app.command("plan")(forecasts.plan)
 app.command("verify")(verification.verify)
 app.command("publish")(publishing.publish)
 app.command("analyze")(analysis.analyze)
+app.command("diff")(comparison.diff)
 app.command("list")(recipes.list_)
 app.command("new")(recipes.new)
 app.command("rules")(presets.rules)

@@ -73,12 +73,14 @@ def show_left_out(console: Console, left_out: Iterable[RecordedLeftOut]) -> None
 def _change_row(change: RecordedChange) -> tuple[str, ...]:
     reason = f"{change.source}: {change.rule}" if change.rule else change.source
     files = "1 file" if change.files == 1 else f"{change.files:,} files"
-    zipped = "" if change.saved_zipped is None else _difference(-change.saved_zipped)
-    return reason, files, _difference(-change.saved), zipped
+    zipped = "" if change.saved_zipped is None else signed_size(-change.saved_zipped)
+    return reason, files, signed_size(-change.saved), zipped
 
 
-def _difference(size: int) -> str:
-    return ("+" if size > 0 else "-") + human_size(abs(size))
+def signed_size(size: int) -> str:
+    """Give a difference of bytes with its sign: `+0.15 MB`."""
+    sign = "+" if size > 0 else "-" if size else ""
+    return sign + human_size(abs(size))
 
 
 def built_document(built: Built, top: int, verdict: Verification | None) -> dict[str, Any]:

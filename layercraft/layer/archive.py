@@ -171,7 +171,11 @@ def _write_entries(entries: Iterable[Entry], sink: _Sink) -> tuple[SizedFile, ..
             mode = _PROGRAM_MODE if entry.executable else _FILE_MODE
             line = _CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, _VERSION, _UTF8, *shared, 0, 0, 0, mode, offset)
             directory.append(line + name)
-            members.append(SizedFile(path=entry.path, owner=entry.owner, size=entry.size, packed=packed.size))
+            members.append(
+                SizedFile(
+                    path=entry.path, owner=entry.owner, size=entry.size, packed=packed.size, crc=entry.crc
+                )
+            )
     start = sink.offset
     lines = b"".join(directory)
     sink.write(lines)

@@ -27,12 +27,16 @@ _FOLDER_DEPTH = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizedFile:
-    """One file of a layer: its unzipped bytes, its bytes inside the zip, and who brought it."""
+    """One file of a layer: its unzipped bytes, its bytes inside the zip, and who brought it.
+
+    `crc` is the CRC-32 of the unzipped bytes, None where nobody read it.
+    """
 
     path: str
     owner: str
     size: int
     packed: int
+    crc: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,7 @@ class SizeReport:
         Folders are two levels deep below `python/`, so `python/pandas/core` stands beside
         `python/numpy.libs`. A library is of type `.so` whatever version follows the dots.
         """
-        name_of = _GROUPINGS[grouping]
+        name_of = GROUPINGS[grouping]
         files: Counter[str] = Counter()
         size: Counter[str] = Counter()
         packed: Counter[str] = Counter()
@@ -136,7 +140,7 @@ def _type(file: SizedFile) -> str:
     return f".{suffix}" if stem and dot and suffix else "(no type)"
 
 
-_GROUPINGS: dict[Grouping, Callable[[SizedFile], str]] = {
+GROUPINGS: dict[Grouping, Callable[[SizedFile], str]] = {
     "distribution": _distribution,
     "folder": _folder,
     "file": lambda file: file.path,

@@ -50,6 +50,7 @@ def read_sizes(path: Path) -> SizeReport:
             owner=owners.get(info.filename) or neighbours.get(_top(info.filename)) or _top(info.filename),
             size=info.file_size,
             packed=info.compress_size,
+            crc=info.CRC,
         )
         for info in infos
     )
