@@ -36,9 +36,20 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pipeline": (*GROUND, *STAGES, "inputs", "sources", "supply", "transformations"),
     "forecast": (*GROUND, *STAGES, "pipeline", "sources", "supply", "transformations"),
     "runtime_packages": (*GROUND, *STAGES, "sources", "pipeline"),
+    "every_target": (*GROUND, *STAGES, "sources", "pipeline"),
     # what people see
     "console": (*GROUND, *STAGES),
-    "cli": (*GROUND, *STAGES, "inputs", "sources", "pipeline", "forecast", "runtime_packages", "console"),
+    "cli": (
+        *GROUND,
+        *STAGES,
+        "inputs",
+        "sources",
+        "pipeline",
+        "forecast",
+        "runtime_packages",
+        "every_target",
+        "console",
+    ),
     "__init__": (*GROUND, *STAGES, "inputs", "sources", "pipeline", "forecast"),
     "__main__": ("cli",),
 }

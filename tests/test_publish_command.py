@@ -7,7 +7,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+from elf_files import ElfDraft
 from published_layers import built, large
+from wheelhouse import WheelDraft
 
 if TYPE_CHECKING:
     from command_line import CommandLine
@@ -89,6 +91,84 @@ def test_json_tells_all_in_one_document(cloud: CommandLine) -> None:
     assert (layer["layer_name"], layer["failures"]) == ("plain_3_13_x86_64", [])
 
 
+def test_a_build_publishes_at_its_end(cloud: CommandLine, aws: LocalAws) -> None:
+    ran = cloud.must("build", "--require", "plain", "-p", "-b", "unused", "--region", "us-east-1")
+    assert ran.out.endswith(f"us-east-1  published  {ARN.replace('eu-west-1', 'us-east-1')}:1\n")
+    (layer,) = cloud.must("build", "--require", "plain", "-p", "--json").document["layers"]
+    (version,) = layer["publication"]["versions"]
+    assert (version["region"], version["action"], layer["zip"]) == (
+        "eu-west-1",
+        "published",
+        layer["publication"]["zip"],
+    )
+    assert len(aws.versions("plain_3_13_x86_64", "us-east-1")) == 1
+
+
+def test_a_build_with_findings_is_not_published(cloud: CommandLine, aws: LocalAws, index: LocalIndex) -> None:
+    library = ElfDraft(needed=["libnowhere.so.1"]).packed()
+    index.add(WheelDraft(name="odd", files={"odd/__init__.py": b"", "odd/lib.so": library}))
+    ran = cloud("build", "--require", "odd", "-p")
+    assert ran.code == 1
+    assert "outputs/odd_3_13_x86_64.zip is not published: something was found in it" in ran.err
+    assert aws.calls == []
+
+
+def test_what_is_wrong_with_aws_is_told_before_anything_is_built(cloud: CommandLine) -> None:
+    del cloud.environment["AWS_DEFAULT_REGION"]
+    ran = cloud("build", "--require", "plain", "-p")
+    assert (ran.code, ran.lines[0]) == (2, "error: no AWS region is configured")
+    assert cloud.made() == []
+    ran = cloud("build", "--require", "plain", "-b", "layers")
+    assert ran.code == 2
+    assert ran.lines[0].startswith("error: --bucket says how to publish, and nothing is to be published")
+
+
+def test_one_region_that_fails_makes_exit_1_and_stops_no_other(cloud: CommandLine, aws: LocalAws) -> None:
+    path = built(cloud, "plain")
+    aws.fail("PublishLayerVersion", "denied", region="us-east-1")
+    ran = cloud("publish", path, "--region", "us-east-1", "--region", "eu-west-1")
+    assert ran.code == 1
+    assert ran.out == f"eu-west-1  published  {ARN}:1\n"
+    assert ran.lines[0].startswith("error: access denied: lambda:PublishLayerVersion is not allowed on arn:")
+    (layer,) = cloud("publish", path, "--region", "us-east-1", "--region", "eu-west-1", "--json").document[
+        "layers"
+    ]
+    assert [each["region"] for each in layer["failures"]] == ["us-east-1"]
+    assert layer["failures"][0]["error"]["kind"] == "AwsError"
+
+
+def test_a_pure_layer_is_marked_for_all_runtimes(cloud: CommandLine, aws: LocalAws) -> None:
+    path = built(cloud, "toolkit")
+    cloud.must("publish", path, "--all-runtimes")
+    version = aws.client("lambda").get_layer_version(LayerName="toolkit_3_13_x86_64", VersionNumber=1)
+    assert {"python3.12", "python3.13", "python3.14"} <= set(version["CompatibleRuntimes"])
+    assert sorted(version["CompatibleArchitectures"]) == ["arm64", "x86_64"]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "words"),
+    [
+        ("native", "for python3"),
+        ("old", "has other wheels (backport-1.0-py3-none-any.whl)"),
+        ("young", "for python3.11 x86_64, young"),
+    ],
+)
+def test_a_layer_that_differs_by_runtime_is_not_marked_for_all(
+    cloud: CommandLine, aws: LocalAws, index: LocalIndex, requirement: str, words: str
+) -> None:
+    index.add(
+        WheelDraft(name="backport"),
+        WheelDraft(name="old", requires=['backport; python_version < "3.12"']),
+        WheelDraft(name="young", requires_python=">=3.12"),
+    )
+    path = built(cloud, requirement)
+    ran = cloud("publish", path, "--all-runtimes")
+    assert ran.code == 2
+    assert "is not the same for every runtime" in ran.lines[0]
+    assert words in ran.lines[0]
+    assert aws.calls == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -98,6 +178,8 @@ def test_json_tells_all_in_one_document(cloud: CommandLine) -> None:
         (["--organization", "r-1234"], "--organization r-1234: no such id is given by AWS"),
         (["--profile", "nobody"], "there is no AWS profile of this name"),
         (["--retain", "0"], "Invalid value for '--retain'"),
+        (["--snippet", "pulumi"], "--snippet pulumi"),
+        (["--all-runtimes", "-r", "3.12"], "--all-runtimes cannot stand beside --runtime or --arch"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_asked(

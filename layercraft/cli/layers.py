@@ -12,6 +12,7 @@ from layercraft.cli.choice import globs, recipes_of, refuse_beside_lock
 from layercraft.cli.parameters import (
     OUTPUT,
     Architecture,
+    Bucket,
     CacheDir,
     Constraint,
     Exclude,
@@ -25,11 +26,14 @@ from layercraft.cli.parameters import (
     Offline,
     Output,
     Preset,
+    Profile,
     Quiet,
+    Region,
     Require,
     Requirements,
     Runtime,
     RuntimePackages,
+    Snippet,
     Top,
     console_for,
     read_target,
@@ -74,6 +78,13 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     strict: Annotated[
         bool, typer.Option("--strict", help="Two different files at one path are an error.")
     ] = False,
+    publish: Annotated[
+        bool, typer.Option("-p", "--publish", help="Publish what is built, unless something is found in it.")
+    ] = False,
+    bucket: Bucket = None,
+    region: Region = None,
+    profile: Profile = None,
+    snippet: Snippet = None,
     top: Top = 10,
     index_url: IndexUrl = None,
     index_api: IndexApiOption = "json",
@@ -83,6 +94,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Build layers: one zip for each NAME, or one from --require and --requirements."""
+    from layercraft.cli.publishing import build_publisher
     from layercraft.cli.reports import built_document, show_built
     from layercraft.cli.verdicts import show_static_verdict, show_verification
     from layercraft.cli.verification import proved
@@ -117,6 +129,9 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
         unpacked=unpacked,
         search_path=os.environ.get("PATH", os.defpath),
     )
+    publisher = build_publisher(
+        console, wanted=publish, bucket=bucket, regions=region, profile=profile, snippet=snippet
+    )
     documents = []
     codes = []
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:
@@ -130,8 +145,9 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
             elif verdict:
                 show_static_verdict(console, verdict)
             codes.append(_exit_code(verdict, verify=verify))
+            published = publisher.after_build(built.zip, codes) if publisher else {}
             if as_json:
-                documents.append(built_document(built, top, verdict))
+                documents.append(built_document(built, top, verdict) | published)
     if as_json:
         console.document({"layers": documents})
     raise typer.Exit(FAILED if FAILED in codes else max(codes))

@@ -92,6 +92,28 @@ Offline = Annotated[bool, typer.Option("--offline", help="Use the cache only, ne
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no progress.")]
 Top = Annotated[int, typer.Option("-t", "--top", min=1, metavar="N", help="Entries in each list.")]
+Region = Annotated[
+    list[str] | None,
+    typer.Option("--region", metavar="REGION", help='An AWS region to publish in, or "all". Repeatable.'),
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
+]
+Bucket = Annotated[
+    str | None,
+    typer.Option(
+        "-b",
+        "--bucket",
+        metavar="BUCKET",
+        help="Where a zip over 50 MB lies while it is published; {region} stands for each region.",
+    ),
+]
+Snippet = Annotated[
+    str | None,
+    typer.Option(
+        "--snippet", metavar="KIND", help="Print text that uses it: sam, cdk, terraform, serverless or cli."
+    ),
+]
 
 OUTPUT = Path("outputs")
 

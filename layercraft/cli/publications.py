@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from layercraft.aws.snippets import snippet
 from layercraft.console import columns
 
 if TYPE_CHECKING:
@@ -30,6 +31,23 @@ def show_publication(console: Console, publication: Publication) -> None:
             console.error(failure.error)
 
 
+def show_snippets(console: Console, publication: Publication, kind: str) -> None:
+    """Show for each version how a function uses it."""
+    for text in _snippets(publication, kind).values():
+        console.out()
+        console.out(text.rstrip())
+
+
+def _snippets(publication: Publication, kind: str) -> dict[str, str]:
+    """Give the text for each region in which there is a version now."""
+    layer = publication.layer
+    return {
+        each.region: snippet(kind, each.arn, layer.runtimes[-1], layer.architectures[-1])
+        for each in publication.versions
+        if each.arn
+    }
+
+
 def _row(version: LayerVersion, name: str) -> tuple[str, str, str]:
     where = version.arn or f"{name}, through {_way(version.through)}"
     return version.region, WORDS[version.action], where
@@ -48,8 +66,8 @@ def _more(version: LayerVersion) -> list[str]:
     return lines
 
 
-def publication_document(publication: Publication) -> dict[str, Any]:
-    """Give a publication as JSON values; sizes in bytes."""
+def publication_document(publication: Publication, kind: str | None = None) -> dict[str, Any]:
+    """Give a publication as JSON values, with snippets of some kind; sizes in bytes."""
     layer = publication.layer
     return {
         "zip": str(layer.zip),
@@ -83,4 +101,5 @@ def publication_document(publication: Publication) -> dict[str, Any]:
             }
             for each in publication.failures
         ],
+        **({"snippets": _snippets(publication, kind)} if kind else {}),
     }

@@ -1,31 +1,43 @@
-"""`layercraft publish`."""
+"""`layercraft publish`, and the same at the end of a build."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from layercraft.cli.parameters import Architecture, Json, Quiet, Runtime, console_for, read_target
+from layercraft.cli.parameters import (
+    Architecture,
+    Bucket,
+    CacheDir,
+    IndexApiOption,
+    IndexUrl,
+    Json,
+    Offline,
+    Profile,
+    Quiet,
+    Region,
+    Runtime,
+    Snippet,
+    console_for,
+    read_target,
+    refuse_unknown,
+    sources,
+)
 from layercraft.errors import UsageError
+from layercraft.verification.report import FAILED
 
 if TYPE_CHECKING:
-    from layercraft.aws.layer_version import Publication
+    from collections.abc import Sequence
 
-Region = Annotated[
-    list[str] | None,
-    typer.Option("--region", metavar="REGION", help='A region, or "all". Repeatable.'),
-]
-Profile = Annotated[
-    str | None, typer.Option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
-]
-Bucket = Annotated[
-    str | None,
-    typer.Option(
-        "-b", "--bucket", metavar="BUCKET", help="For zips over 50 MB; {region} stands for each region."
-    ),
-]
+    from layercraft.aws.layer_version import Publication
+    from layercraft.aws.publish_options import PublishOptions
+    from layercraft.aws.session import Clients
+    from layercraft.console import Console
+    from layercraft.sources import Sources
+    from layercraft.target import Target
 
 
 def publish(  # noqa: PLR0913 (a command's options are its parameters)
@@ -36,6 +48,10 @@ def publish(  # noqa: PLR0913 (a command's options are its parameters)
     ] = None,
     runtime: Runtime = None,
     architecture: Architecture = None,
+    all_runtimes: Annotated[
+        bool,
+        typer.Option("--all-runtimes", help="Mark a pure-Python layer for every runtime and architecture."),
+    ] = False,
     region: Region = None,
     profile: Profile = None,
     bucket: Bucket = None,
@@ -59,21 +75,23 @@ def publish(  # noqa: PLR0913 (a command's options are its parameters)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Publish even what is there already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    snippet: Snippet = None,
+    index_url: IndexUrl = None,
+    index_api: IndexApiOption = "json",
+    cache_dir: CacheDir = None,
+    offline: Offline = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Publish layers in your AWS account: once for the same bytes, in one region or many."""
     from layercraft.aws.publish_options import PublishOptions
-    from layercraft.aws.publishing import publish as publish_zip
-    from layercraft.aws.session import open_clients
-    from layercraft.cli.publications import publication_document, show_publication
 
     console = console_for(as_json=as_json, quiet=quiet)
     if layer_name and len(zips) > 1:
-        raise UsageError(
-            "--layer-name is for one zip, and several were named", hint="publish them one by one"
-        )
-    given = read_target(runtime, architecture, console) if runtime or architecture else None
+        raise UsageError("--layer-name is for one zip, and several were named", hint="publish each alone")
+    if all_runtimes and (runtime or architecture):
+        raise UsageError("--all-runtimes cannot stand beside --runtime or --arch")
+    given = (read_target(runtime, architecture, console),) if runtime or architecture else None
     options = PublishOptions(
         bucket=bucket,
         prefix=prefix,
@@ -85,22 +103,130 @@ def publish(  # noqa: PLR0913 (a command's options are its parameters)
         force=force,
         dry_run=dry_run,
     )
-    clients = open_clients(profile)
+    publisher = prepare(options, profile, region, snippet, console)
     documents: list[dict[str, Any]] = []
     failed = False
-    for path in zips:
-        publication: Publication = publish_zip(
-            path,
-            options,
-            name=layer_name,
-            regions=tuple(region or ()),
-            targets=(given,) if given else None,
-            clients=clients,
-            reporter=console,
-        )
-        show_publication(console, publication)
-        documents.append(publication_document(publication))
-        failed = failed or bool(publication.failures)
+    with sources(index_url, index_api, cache_dir, offline=offline) as opened:
+        for path in zips:
+            targets = _marked_for_all(path, opened) if all_runtimes else given
+            publication = publisher(path, name=layer_name, targets=targets)
+            documents.append(publisher.document(publication))
+            failed = failed or bool(publication.failures)
     if as_json:
         console.document({"layers": documents})
     raise typer.Exit(1 if failed else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """Publishes zips as the command line says, and shows what came of it."""
+
+    options: PublishOptions
+    clients: Clients
+    regions: tuple[str, ...]
+    snippet: str | None
+    console: Console
+
+    def __call__(
+        self, path: Path, *, name: str | None = None, targets: Sequence[Target] | None = None
+    ) -> Publication:
+        """Publish one zip. Raises what `publish` of the library raises."""
+        from layercraft.aws.publishing import publish as publish_zip
+        from layercraft.cli.publications import show_publication, show_snippets
+
+        publication = publish_zip(
+            path,
+            self.options,
+            name=name,
+            regions=self.regions,
+            targets=targets,
+            clients=self.clients,
+            reporter=self.console,
+        )
+        show_publication(self.console, publication)
+        if self.snippet:
+            show_snippets(self.console, publication, self.snippet)
+        return publication
+
+    def after_build(self, path: Path, codes: list[int]) -> dict[str, Any]:
+        """Publish what was built, unless its own code says that it fails; give that for the build's document.
+
+        A region where it does not work adds its own code.
+        """
+        if codes[-1] == FAILED:
+            self.console.warning(f"{path} is not published: something was found in it")
+            return {}
+        publication = self(path)
+        if publication.failures:
+            codes.append(FAILED)
+        return {"publication": self.document(publication)}
+
+    def document(self, publication: Publication) -> dict[str, Any]:
+        """Give the publication as JSON values."""
+        from layercraft.cli.publications import publication_document
+
+        return publication_document(publication, self.snippet)
+
+
+def build_publisher(  # noqa: PLR0913 (what `build` was given)
+    console: Console,
+    *,
+    wanted: bool,
+    bucket: str | None,
+    regions: list[str] | None,
+    profile: str | None,
+    snippet: str | None,
+) -> Publisher | None:
+    """Give the publisher that a build is to end with; None where none is wanted.
+
+    Raises:
+        UsageError: what `prepare` raises, or options that mean nothing without -p.
+    """
+    from layercraft.aws.publish_options import PublishOptions
+
+    if wanted:
+        return prepare(PublishOptions(bucket=bucket), profile, regions, snippet, console)
+    options = {"--bucket": bucket, "--region": regions, "--profile": profile, "--snippet": snippet}
+    for option, value in options.items():
+        if value:
+            raise UsageError(f"{option} says how to publish, and nothing is to be published", hint="add -p")
+    return None
+
+
+def prepare(
+    options: PublishOptions,
+    profile: str | None,
+    regions: list[str] | None,
+    snippet: str | None,
+    console: Console,
+) -> Publisher:
+    """Read the AWS configuration, so that what is wrong with it is told before anything is built.
+
+    Raises:
+        UsageError: a region, the profile or the kind of snippet is unknown, or no region is configured.
+    """
+    from layercraft.aws.regions import choose
+    from layercraft.aws.session import open_clients
+    from layercraft.aws.snippets import SNIPPETS
+
+    refuse_unknown("--snippet", snippet, tuple(SNIPPETS))
+    clients = open_clients(profile)
+    return Publisher(
+        options=options,
+        clients=clients,
+        regions=choose(clients, regions or ()),
+        snippet=snippet,
+        console=console,
+    )
+
+
+def _marked_for_all(path: Path, opened: Sources) -> tuple[Target, ...]:
+    """Give all targets, where the layer is the same for each of them."""
+    from datetime import UTC, datetime
+
+    from layercraft.every_target import every_target, require_same_files
+    from layercraft.verification.layer import read_layer
+
+    targets = every_target(datetime.now(UTC).date())
+    require_same_files(read_layer(path), targets, opened)
+    return targets
