@@ -81,8 +81,9 @@ def plan(
         )
         with RemoteWheels(opened.client, opened.cache, reporter=reporter) as remote:
             locked = lock_of(job, remote.start)
-            wheels = remote.wait(locked.pins)
-    changes, bounds = foreseen(job, Tree.of(wheels, target), locked.lock)
+            fetched = remote.wait(locked.needed)
+    wheels, donors = locked.parted(fetched)
+    changes, bounds = foreseen(job, Tree.of(wheels, target), locked.lock, donors)
     tree = changes[-1].tree
     tell_conflicts(tree, job)
     _tell_too_large(tree, job)
@@ -92,7 +93,7 @@ def plan(
         changes=changes,
         bounds=bounds,
         sizes=_sizes(tree),
-        packed=sum(remote.lengths[wheel.sha256] for wheel in wheels),
+        packed=sum(remote.lengths[wheel.sha256] for wheel in fetched),
         fetched=remote.fetched,
     )
 

@@ -182,8 +182,9 @@ def _build(job: Job, inputs: str) -> Built:
     job = replace(job, reporter=told)
     zip_path, lock_path, record_path = output_paths(job.recipe, job.target, job.options)
     with TemporaryDirectory(prefix="layercraft-") as staging:
-        locked, wheels = locked_wheels(job)
-        changes = transformed(job, Tree.of(wheels, job.target), locked.lock, Path(staging))
+        locked, fetched = locked_wheels(job)
+        wheels, donors = locked.parted(fetched)
+        changes = transformed(job, Tree.of(wheels, job.target), locked.lock, donors, Path(staging))
         tree = changes[-1].tree
         tell_conflicts(tree, job)
         check_limit(tree, job.recipe.limits.unzipped or UNZIPPED_LIMIT)
@@ -199,6 +200,7 @@ def _build(job: Job, inputs: str) -> Built:
         pins=locked.pins,
         requested=locked.lock.requested,
         left_out=locked.left_out,
+        donors=locked.donors.values(),
         changes=changes,
         archive=archive,
         warnings=told.warnings,

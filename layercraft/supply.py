@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement
 
-from layercraft.errors import LayerTooLargeError, NoSolutionError
+from layercraft.errors import BadLockError, LayerTooLargeError, NoSolutionError
 from layercraft.guards import Guards
 from layercraft.layer.sizes import human_size
 from layercraft.resolution.gpu_guard import hopeless_hint
@@ -16,7 +16,7 @@ from layercraft.resolution.resolver import Resolution, pin_of, resolve
 from layercraft.target import UNZIPPED_LIMIT, other_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from layercraft.events import Reporter
     from layercraft.recipe.options import BuildOptions
@@ -48,6 +48,7 @@ class Job:
 class Locked:
     """A whole lock: those of its wheels that go into the layer, and those that do not.
 
+    `donors` give the wheel for each requirement of the recipe's [files]; it may be one of the others.
     `resolution` is None where a lock was given.
     """
 
@@ -55,13 +56,23 @@ class Locked:
     resolution: Resolution | None
     pins: tuple[Pin, ...]
     left_out: tuple[LeftOut, ...]
+    donors: Mapping[str, Pin]
+
+    @property
+    def needed(self) -> tuple[Pin, ...]:
+        """All wheels to fetch: those of the layer first."""
+        return tuple(dict.fromkeys((*self.pins, *self.donors.values())))
+
+    def parted(self, wheels: Sequence[Wheel]) -> tuple[tuple[Wheel, ...], dict[str, Wheel]]:
+        """Part the wheels of `needed`: those of the layer, and one for each requirement of [files]."""
+        by_pin = dict(zip(self.needed, wheels, strict=True))
+        return tuple(by_pin[pin] for pin in self.pins), {
+            requirement: by_pin[pin] for requirement, pin in self.donors.items()
+        }
 
 
 def locked_wheels(job: Job) -> tuple[Locked, tuple[Wheel, ...]]:
-    """Resolve, or read the lock given; bring the wheels, beginning while the resolution still runs.
-
-    What does not go into the layer is not fetched.
-    """
+    """Resolve, or read the lock given; bring what is needed, beginning while the resolution still runs."""
     from layercraft.wheels.downloads import Downloads
     from layercraft.wheels.inspection import inspect_all
 
@@ -74,8 +85,8 @@ def locked_wheels(job: Job) -> tuple[Locked, tuple[Wheel, ...]]:
 
         locked = lock_of(job, likely)
         _refuse_hopeless(job, locked.pins)
-        paths = downloads.wait(locked.pins)
-    files = [(path, pin.filename, pin.sha256) for path, pin in zip(paths, locked.pins, strict=True)]
+        paths = downloads.wait(locked.needed)
+    files = [(path, pin.filename, pin.sha256) for path, pin in zip(paths, locked.needed, strict=True)]
     return locked, inspect_all(files, sources.cache, check=job.options.check, reporter=job.reporter)
 
 
@@ -109,7 +120,24 @@ def lock_of(job: Job, likely: Callable[[Pin], None]) -> Locked:
             f"nothing is left to go into the layer {job.recipe.name} for {job.target}",
             hint="all that was asked for is excluded or left out, or its markers rule out this target",
         )
-    return Locked(lock=lock, resolution=resolution, pins=pins, left_out=left_out)
+    donors = {text: _donor(text, job, lock) for text in _donating(job.recipe)}
+    return Locked(lock=lock, resolution=resolution, pins=pins, left_out=left_out, donors=donors)
+
+
+def _donating(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.requirement for each in recipe.extra_files if each.requirement))
+
+
+def _donor(requirement: str, job: Job, lock: Lock) -> Pin:
+    from layercraft.resolution.donors import donor
+
+    found = donor(requirement, (*lock.pins, *lock.donors))
+    if found is None:
+        raise BadLockError(
+            f"{job.options.lock}: it has no wheel for {requirement}, which [files] takes a file of",
+            hint=f"make another with `layercraft lock {job.recipe.name}`",
+        )
+    return found
 
 
 def _refuse_hopeless(job: Job, pins: Sequence[Pin]) -> None:
@@ -140,15 +168,21 @@ def resolve_job(job: Job, decided: Callable[[Candidate], None] = lambda _: None)
         requirements=tuple(_with_digest(each, job) for each in asked.requirements),
         constraints=tuple(_with_digest(each, job) for each in asked.constraints),
     )
+    index = job.sources.index(asked.index_url)
     resolution = resolve(
         wanted,
         job.target,
-        job.sources.index(asked.index_url),
+        index,
         job.sources.metadata,
         exclude=(*job.recipe.exclude, *job.options.exclude),
         targets=other_targets(job.target),
         decided=decided,
     )
+    if donating := _donating(job.recipe):
+        from layercraft.resolution.donors import choose_donors
+
+        donors = choose_donors(donating, resolution.lock, index)
+        resolution = replace(resolution, lock=replace(resolution.lock, donors=donors))
     for warning in resolution.warnings:
         job.reporter.warning(warning)
     for newer in resolution.passed_over:

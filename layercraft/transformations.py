@@ -1,4 +1,4 @@
-"""All that changes the tree between the wheels and the zip, in one order: script, rules, RECORDs."""
+"""All that changes the tree between the wheels and the zip, in one order: script, rules, files, RECORDs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from layercraft.events import SILENT
 from layercraft.layer.change import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from layercraft.events import Reporter
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from layercraft.layer.tree import Content, Tree
     from layercraft.resolution.pins import Lock
     from layercraft.supply import Job
+    from layercraft.wheels.inspection import Wheel
 
 MOST_TOLD = 5
 """Conflicts that one error names."""
@@ -34,10 +36,13 @@ class Bound:
     at_most: int
 
 
-def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
+def transformed(
+    job: Job, tree: Tree, locked: Lock, donors: Mapping[str, Wheel], staging: Path
+) -> tuple[Change, ...]:
     """Apply all that the job asks for; the last change holds the final tree.
 
-    `staging` is an empty folder for what must lie on disk meanwhile.
+    `donors` give the wheel for each requirement of the recipe's [files]; `staging` is an empty folder
+    for what must lie on disk meanwhile.
 
     Raises:
         LayercraftError: a step failed, or could not read what it needs.
@@ -54,11 +59,14 @@ def transformed(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Chan
         tree = changes[-1].tree
     needed = partial(needed_files, target=job.target, cache=job.sources.cache)
     changes += _cleaned(job, tree, locked, needed, job.reporter)
+    changes += _with_files(job, changes[-1].tree if changes else tree, donors)
     tree = changes[-1].tree if changes else tree
     return (*changes, rewrite_records(tree))
 
 
-def foreseen(job: Job, tree: Tree, locked: Lock) -> tuple[tuple[Change, ...], tuple[Bound, ...]]:
+def foreseen(
+    job: Job, tree: Tree, locked: Lock, donors: Mapping[str, Wheel]
+) -> tuple[tuple[Change, ...], tuple[Bound, ...]]:
     """Apply what paths and sizes alone decide, to a tree of wheels that nobody can read.
 
     The sizes of the last change's tree are those that `transformed` gives, but for the steps that need
@@ -73,6 +81,7 @@ def foreseen(job: Job, tree: Tree, locked: Lock) -> tuple[tuple[Change, ...], tu
         for sure, most in zip(changes, farthest, strict=True)
         if most.saved > sure.saved
     ]
+    changes += _with_files(job, changes[-1].tree if changes else tree, donors)
     records = rewrite_records(changes[-1].tree if changes else tree, unknown=_of_right_length)
     if job.recipe.script and job.options.preset != "none":
         bounds.append(Bound(reason=Reason(source=job.recipe.script.name), at_most=records.tree.size))
@@ -97,6 +106,19 @@ def _cleaned(job: Job, tree: Tree, locked: Lock, needed: Needed, reporter: Repor
     return clean(tree, rules, keep=keep, requires=requires, needed=needed, reporter=reporter)
 
 
+def _with_files(job: Job, tree: Tree, donors: Mapping[str, Wheel]) -> tuple[Change, ...]:
+    from layercraft.layer.files import add_files
+
+    recipe = job.recipe
+    if not recipe.extra_files:
+        return ()
+    return (add_files(tree, recipe.extra_files, recipe.folder, donors, source=_source(job)),)
+
+
+def _source(job: Job) -> str:
+    return f"layers/{job.recipe.name}/layer.toml"
+
+
 def _rules(job: Job) -> tuple[list[Rule], list[Rule]]:
     """Give what removes and what keeps. The option "none" leaves all files; a recipe's "none" its globs."""
     from layercraft.layer.presets import preset
@@ -105,7 +127,7 @@ def _rules(job: Job) -> tuple[list[Rule], list[Rule]]:
     rules = list(preset(job.options.preset or job.recipe.preset))
     if job.options.preset == "none":
         return rules, []
-    source = f"layers/{job.recipe.name}/layer.toml"
+    source = _source(job)
     cleanup = job.recipe.cleanup
     rules += [Rule.of_glob(glob, source=source) for glob in cleanup.remove]
     return rules, [Rule.of_glob(glob, source=source) for glob in cleanup.keep]

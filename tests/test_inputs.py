@@ -8,6 +8,7 @@ import pytest
 
 from layercraft.errors import ConfigurationError
 from layercraft.inputs import inputs_digest, tool_version
+from layercraft.recipe.extra_files import ExtraFile
 from layercraft.recipe.layer_toml import Cleanup, Limits
 from layercraft.recipe.options import BuildOptions
 from layercraft.recipe.recipe import Recipe, read_recipe
@@ -60,6 +61,7 @@ CHANGES: dict[str, tuple[Recipe, BuildOptions]] = {
     "the recipe's GPU packages": (replace(RECIPE, keep_gpu=True), PLAIN),
     "runtime packages": (RECIPE, BuildOptions(runtime_packages="exclude")),
     "GPU packages": (RECIPE, BuildOptions(keep_gpu=True)),
+    "an extra file": (replace(RECIPE, extra_files=(ExtraFile(path="a", file="b"),)), PLAIN),
     "strict": (RECIPE, BuildOptions(strict=True)),
     "no check": (RECIPE, BuildOptions(check=False)),
     "a lock": (RECIPE, BuildOptions(lock=Path(__file__))),

@@ -42,7 +42,7 @@ script = "checks/smoke.py"
 unzipped = "230 MB"
 """
 
-KNOWN = "cleanup, description, exclude, keep-gpu, license, limits, runtime-packages, verify"
+KNOWN = "cleanup, description, exclude, files, keep-gpu, license, limits, runtime-packages, verify"
 
 
 def parse(text: str) -> LayerFile:
@@ -77,6 +77,7 @@ def test_an_empty_file_leaves_all_to_the_defaults() -> None:
     ("text", "problem"),
     [
         ("[cleanup]\nremov = []", "cleanup.remov: unknown key; nearest: cleanup.remove"),
+        ("[extra]\na = 'b'", f"extra: unknown key; known: {KNOWN}"),
         ("descripton = 'x'", "descripton: unknown key; nearest: description"),
         ("remove = []", "remove: unknown key; nearest: cleanup.remove"),
         ("[limits]\nimports = []", "limits.imports: unknown key; nearest: verify.imports"),
@@ -86,10 +87,6 @@ def test_an_empty_file_leaves_all_to_the_defaults() -> None:
             "cleanup.strip: unknown key; known: cleanup.keep, cleanup.preset, cleanup.remove",
         ),
         ("[limits]\nzipped = 1", "limits.zipped: unknown key; nearest: limits.unzipped"),
-        (
-            "[files]\na = 'b'",
-            f"files: unknown key; known: {KNOWN}",
-        ),
         ("description = 1", "description: expected a string, got an integer"),
         ("license = ['MIT']", "license: expected a string, got a list"),
         ("exclude = 'nvidia-*'", "exclude: expected a list of strings, got a string"),

@@ -79,7 +79,8 @@ def test_other_tools_can_read_the_lock() -> None:
     import tomllib
 
     pylock = Pylock.from_dict(tomllib.loads(to_toml(LOCK)))
-    assert [package.name for package in pylock.packages] == ["a", "b", "c"]
+    assert [package.name for package, _ in pylock.select(environment=dict(TARGET.markers))] == ["a", "b", "c"]
+    assert [package.name for package in pylock.packages] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("name", ["zope.interface", "sklearn", "a.b.c"])

@@ -140,8 +140,8 @@ class RecordedZip:
 class BuildRecord:
     """All that is known of one build.
 
-    `pins` are the wheels that went in, `left_out` locked ones that did not, `requested` the names that
-    users asked for, among both; empty in records of older versions.
+    `pins` are the wheels that went in, `left_out` locked ones that did not, `donors` those of which only
+    single files did, `requested` the names that users asked for; empty in records of older versions.
     `tool` is layercraft's version, `inputs` the digest of everything that decides the zip's bytes.
     It holds neither a date nor a path of the machine, so the same build gives the same record.
     """
@@ -156,6 +156,7 @@ class BuildRecord:
     warnings: tuple[str, ...] = ()
     left_out: tuple[RecordedLeftOut, ...] = ()
     requested: tuple[str, ...] = ()
+    donors: tuple[RecordedPin, ...] = ()
     schema: int = SCHEMA
 
     @classmethod
@@ -169,6 +170,7 @@ class BuildRecord:
         pins: Iterable[Pin],
         requested: Iterable[str],
         left_out: Iterable[LeftOut] = (),
+        donors: Iterable[Pin] = (),
         changes: Sequence[Change],
         archive: Archive,
         warnings: Iterable[str],
@@ -186,6 +188,7 @@ class BuildRecord:
             warnings=tuple(warnings),
             left_out=tuple(map(RecordedLeftOut.of, left_out)),
             requested=tuple(requested),
+            donors=tuple(map(RecordedPin.of, donors)),
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from layercraft.errors import ConfigurationError, UsageError
+from layercraft.recipe.extra_files import ExtraFile, read_extra_files
 from layercraft.recipe.names import distribution_glob, nearest
 from layercraft.recipe.options import RUNTIME_PACKAGES
 from layercraft.recipe.toml_table import TomlTable
@@ -85,6 +86,8 @@ class LayerFile:
     cleanup: Cleanup = field(default_factory=Cleanup)
     verify: Verify = field(default_factory=Verify)
     limits: Limits = field(default_factory=Limits)
+    files: tuple[ExtraFile, ...] = ()
+    """Files that the layer gets besides those of its wheels."""
 
 
 def parse_layer_toml(text: str, *, source: str) -> LayerFile:
@@ -155,6 +158,7 @@ def _layer_file(table: TomlTable) -> LayerFile:
             script=verify.string("script", _script),
         ),
         limits=Limits(unzipped=_unzipped(limits)),
+        files=read_extra_files(table.table("files")),
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from layercraft.recipe.extra_files import ExtraFile
     from layercraft.recipe.requirements import RequirementsInput
 
 REQUIREMENTS_FILE = "requirements.txt"
@@ -47,6 +48,9 @@ class Recipe:
 
     verify: Verify = field(default_factory=Verify)
     limits: Limits = field(default_factory=Limits)
+    extra_files: tuple[ExtraFile, ...] = ()
+    """Files that the layer gets besides those of its wheels."""
+
     files: tuple[Path, ...] = ()
     """All files that it is made of: its folder's, sorted, then those included from elsewhere."""
 
@@ -80,6 +84,9 @@ def read_recipe(folder: Path, *, environment: Mapping[str, str] = MappingProxyTy
         raise ConfigurationError(
             f"{toml}: verify.script: there is no file {settings.verify.script} in {folder}"
         )
+    for extra in settings.files:
+        if extra.file and folder / extra.file not in own:
+            raise ConfigurationError(f"{toml}: files.{extra.path}: there is no file {extra.file} in {folder}")
     return Recipe(
         name=folder.name,
         requirements=requirements,
@@ -93,6 +100,7 @@ def read_recipe(folder: Path, *, environment: Mapping[str, str] = MappingProxyTy
         script=script if script.is_file() else None,
         verify=settings.verify,
         limits=settings.limits,
+        extra_files=settings.files,
         files=(*own, *(path for path in requirements.files if path not in own)),
     )
 

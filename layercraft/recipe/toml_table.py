@@ -37,8 +37,24 @@ class TomlTable:
         self.problems: list[str] = parent.problems if parent else []
         """All that was found wrong so far, in this table and in those around and below it."""
 
-    def string(self, key: str, check: Check) -> str | None:
-        """Give a string; None when it is absent or wrong."""
+    def keys(self) -> tuple[str, ...]:
+        """Give all keys, in the order of the file, of a table whose keys are the user's own."""
+        return tuple(self._values)
+
+    def string_or_table(self, key: str, check: Check, *, expected: str) -> str | TomlTable | None:
+        """Give a string or a table; None when it is absent or wrong."""
+        value = self._value(key)
+        if isinstance(value, dict):
+            return self.table(key)
+        if value is None or isinstance(value, str):
+            return self.string(key, check)
+        self.refuse(key, f"expected {expected}, got {kind_of(value)}")
+        return None
+
+    def string(self, key: str, check: Check, *, required: bool = False) -> str | None:
+        """Give a string; None when it is absent, which is a problem where it is required, or wrong."""
+        if required and key not in self._values:
+            self.refuse(key, "missing")
         return self._checked(self._value(key), self._full(key), check)
 
     def strings(self, key: str, check: Check) -> tuple[str, ...]:

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 TOOL = "layercraft"
 
+DONORS = "donors"
+"""The dependency group of wheels that only files are taken of: no installer takes them unasked (PEP 751)."""
+
+_DONOR = Marker(f"'{DONORS}' in dependency_groups")
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -51,7 +56,8 @@ def to_toml(lock: Lock) -> str:
         ],
         requires_python=SpecifierSet(f"=={target.markers['python_version']}.*"),
         created_by=TOOL,
-        packages=[_package(pin) for pin in lock.pins],
+        dependency_groups=[DONORS] if lock.donors else None,
+        packages=[*map(_package, lock.pins), *(_package(pin, _DONOR) for pin in lock.donors)],
         tool={
             TOOL: {
                 "runtime": target.runtime.name,
@@ -66,10 +72,11 @@ def to_toml(lock: Lock) -> str:
     return tomli_w.dumps(dict(pylock.to_dict()))
 
 
-def _package(pin: Pin) -> Package:
+def _package(pin: Pin, marker: Marker | None = None) -> Package:
     return Package(
         name=pin.name,
         version=Version(pin.version),
+        marker=marker,
         dependencies=[{"name": name} for name in pin.requires] or None,
         wheels=[
             PackageWheel(
@@ -144,8 +151,10 @@ def from_pylock(pylock: Pylock, table: Mapping[str, Any], target: Target, path: 
     """
     own = _own(table)
     tags = [Tag(*text.split("-")) for text in target.tags]
+    groups = [DONORS] if own and DONORS in (pylock.dependency_groups or ()) else None
+    environment = dict(target.markers)
     try:
-        selected = list(pylock.select(environment=dict(target.markers), tags=tags))  # type: ignore[arg-type]
+        selected = list(pylock.select(environment=environment, tags=tags, dependency_groups=groups))  # type: ignore[arg-type]
     except PylockSelectError as error:
         recorded = _recorded(own)
         why = f"it was made for {' '.join(recorded)}" if recorded else str(error)
@@ -155,12 +164,17 @@ def from_pylock(pylock: Pylock, table: Mapping[str, Any], target: Target, path: 
         ) from error
     except (UndefinedComparison, UndefinedEnvironmentName) as error:
         raise BadLockError(f"{path}: a marker cannot be evaluated: {error}") from error
-    pins = [_pin(package, artifact, target, path) for package, artifact in selected]
+    donating = [package for package, _ in selected if groups and package.marker == _DONOR]
+    pins: list[Pin] = []
+    donors: list[Pin] = []
+    for package, artifact in selected:
+        (donors if package in donating else pins).append(_pin(package, artifact, target, path))
     return Lock(
         target=target,
         pins=tuple(sorted(pins, key=lambda pin: pin.name)),
         requirements=_texts(own, "requirements"),
         constraints=_texts(own, "constraints"),
+        donors=tuple(sorted(donors, key=lambda pin: pin.name)),
         excluded=tuple(map(canonicalize_name, _texts(own, "excluded"))),
     )
 

@@ -34,13 +34,15 @@ class Lock:
     """The wheels of one layer on one target, sorted by name, and the requirements they answer.
 
     `requirements` are the user's own, as texts; empty for a lock of another tool. `constraints` are
-    those of the user's that name a pin. `excluded` are distributions that were asked for and kept out.
+    those of the user's that name a pin. `donors` are wheels that are no part of the layer: only files of
+    them are, and a pin may be in their place. `excluded` are distributions that were asked for and kept out.
     """
 
     target: Target
     pins: tuple[Pin, ...]
     requirements: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    donors: tuple[Pin, ...] = ()
     excluded: tuple[NormalizedName, ...] = ()
 
     @property
