@@ -41,6 +41,8 @@ LOCK = Lock(
     target=TARGET,
     pins=(pin("a", "b", "c"), pin("b"), pin("c", "b")),
     requirements=("a[x]>=1", "b; sys_platform == 'linux'"),
+    constraints=("c>=1",),
+    donors=(pin("d"),),
     excluded=(canonicalize_name("gone"),),
 )
 
@@ -79,7 +81,8 @@ def test_other_tools_can_read_the_lock() -> None:
     import tomllib
 
     pylock = Pylock.from_dict(tomllib.loads(to_toml(LOCK)))
-    assert [package.name for package, _ in pylock.select(environment=dict(TARGET.markers))] == ["a", "b", "c"]
+    selected = pylock.select(environment=dict(TARGET.markers))  # type: ignore[arg-type]
+    assert [package.name for package, _ in selected] == ["a", "b", "c"]
     assert [package.name for package in pylock.packages] == ["a", "b", "c", "d"]
 
 
