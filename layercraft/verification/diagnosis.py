@@ -7,10 +7,11 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from layercraft.verification.error_causes import cause_of, removed_metadata
+from layercraft.verification.error_causes import cause_of
 from layercraft.verification.quotation import beginning, last_line, one_line
 from layercraft.verification.report import Finding, ImportTiming, Outcome, Unchecked
 from layercraft.verification.surroundings import Cause
+from layercraft.verification.version_answers import version_cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -221,7 +222,7 @@ def _hollow(name: str, around: Surroundings) -> Cause | None:
 def _judge_versions(versions: Mapping[str, Any], around: Surroundings, gathered: _Gathered) -> None:
     found = 0
     for name, expected in around.layer.distributions:
-        cause = _version_cause(name, expected, versions.get(name, {}), around)
+        cause = version_cause(name, expected, versions.get(name, {}), around)
         if cause:
             gathered.add(_finding(name, cause, around))
         else:
@@ -229,35 +230,6 @@ def _judge_versions(versions: Mapping[str, Any], around: Surroundings, gathered:
     gathered.checked.append(
         f"importlib.metadata tells the version of {found} of {len(around.layer.distributions)} distributions"
     )
-
-
-def _version_cause(name: str, expected: str, told: Mapping[str, Any], around: Surroundings) -> Cause | None:
-    version = told.get("version")
-    if version and _same_version(str(version), expected):
-        return None
-    if version:
-        return Cause(
-            kind="metadata-version",
-            text=f"importlib.metadata tells version {version}, and {expected} was locked",
-        )
-    why = f"raises {told['error']}" if "error" in told else "knows no such distribution"
-    if "version" in told:
-        why = "finds a distribution without a version"
-    return Cause(
-        kind="metadata-missing",
-        text=f"importlib.metadata {why}",
-        blame=removed_metadata(name, around),
-        remedy="keep METADATA of each .dist-info folder",
-    )
-
-
-def _same_version(told: str, expected: str) -> bool:
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return Version(told) == Version(expected)
-    except InvalidVersion:
-        return told == expected
 
 
 def _stack_place(output: str, around: Surroundings) -> str:

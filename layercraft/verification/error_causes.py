@@ -95,19 +95,8 @@ def _missing_metadata(error: Error, around: Surroundings) -> Cause | None:
     return Cause(
         kind="metadata-missing",
         text=f"importlib.metadata knows no {name}{_place(error, around)}",
-        blame=removed_metadata(name, around),
+        blame=around.layer.blame_metadata(name),
     )
-
-
-def removed_metadata(name: str, around: Surroundings) -> str | None:
-    """Tell what took the METADATA of a distribution."""
-    for path in around.layer.removed:
-        folder, _, base = path.rpartition("/")
-        if base == "METADATA" and folder.endswith(".dist-info"):
-            distribution = posixpath.basename(folder).removesuffix(".dist-info").rpartition("-")[0]
-            if canonicalize_name(distribution) == name:
-                return around.layer.blame(path)
-    return None
 
 
 def _missing_module(error: Error, around: Surroundings) -> Cause | None:
@@ -183,14 +172,10 @@ def _unreadable(error: Error, around: Surroundings) -> Cause | None:
         return None
     path = str(error.get("filename", ""))
     inside = around.inside(path)
-    mode = around.files.get(inside)
     denied = error.get("errno") == errno.EACCES
-    if denied and mode is not None and not mode & 0o004:
-        return Cause(
-            kind="bad-mode",
-            text=f"{inside} has mode {mode:04o}, so Lambda cannot read it",
-            remedy="files of a layer need mode 0644 or 0755",
-        )
+    closed = around.closed(inside) if denied else None
+    if closed:
+        return closed
     if error.get("errno") == errno.EROFS or (denied and inside):
         where = inside or path or "a file"
         return Cause(

@@ -58,6 +58,19 @@ class LayerUnderTest:
         reason = self.removed.get(path)
         return f"removed by {reason}" if reason else None
 
+    def blame_metadata(self, name: str) -> str | None:
+        """Tell what took the METADATA of a distribution, by its normalized name; None when no build did."""
+        return self.blame(metadata_of(name, self.removed))
+
+
+def metadata_of(name: str, paths: Iterable[str]) -> str:
+    """Give the METADATA of a distribution among some paths in a zip; "" when there is none."""
+    for path in paths:
+        found = _DIST_INFO.fullmatch(path)
+        if found and canonicalize_name(found[1]) == name:
+            return path
+    return ""
+
 
 def read_layer(zip: Path, target: Target | None = None) -> LayerUnderTest:  # noqa: A002 (the field's name)
     """Read a layer's zip and the build record or lock beside it.

@@ -46,20 +46,8 @@ def _missing(layer: LayerUnderTest, name: str, cause: str) -> Finding:
         subject=name,
         cause=cause,
         remedy="keep METADATA in *.dist-info: packages ask for their own version and entry points",
-        blame=_blame(layer, name),
+        blame=layer.blame_metadata(name),
     )
-
-
-def _blame(layer: LayerUnderTest, name: str) -> str | None:
-    from packaging.utils import canonicalize_name
-
-    for path in layer.removed:
-        folder, _, base = path.rpartition("/")
-        if base == "METADATA" and folder.endswith(".dist-info"):
-            stem = folder.rpartition("/")[2].removesuffix(".dist-info")
-            if canonicalize_name(stem.rpartition("-")[0]) == name:
-                return layer.blame(path)
-    return None
 
 
 def _same(found: str | None, expected: str) -> bool:

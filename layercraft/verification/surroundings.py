@@ -16,6 +16,7 @@ Error = Mapping[str, Any]
 
 SUFFIXES = (".py", "/__init__.py", ".pyc", "/__init__.pyc")
 EXTENSION = re.compile(r"\.(cpython-\d+\w*-[\w-]+|abi3)\.so$|\.so$")
+_READ_BY_ALL = 0o004
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,17 @@ class Surroundings:
     def inside(self, path: str) -> str:
         """Give the path inside the layer of a file that the probed code named; "" when it is elsewhere."""
         return path[len(self.root) + 1 :] if path.startswith(f"{self.root}/") else ""
+
+    def closed(self, path: str) -> Cause | None:
+        """Give what is wrong with a file of the layer by its mode; None when all may read it."""
+        mode = self.files.get(path)
+        if mode is None or mode & _READ_BY_ALL:
+            return None
+        return Cause(
+            kind="bad-mode",
+            text=f"{path} has mode {mode:04o}, so Lambda cannot read it",
+            remedy="files of a layer need mode 0644 or 0755",
+        )
 
     def removed(self, *paths: str) -> str | None:
         """Tell what took the first of these paths that was removed."""

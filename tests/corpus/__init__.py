@@ -1,0 +1,1 @@
+"""Layers that are broken in all the ways that life knows, and good ones, made from real wheels."""
