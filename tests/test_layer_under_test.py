@@ -165,6 +165,25 @@ def test_distributions_are_those_of_the_zip_when_nothing_else_tells(tmp_path: Pa
     assert layer.requested == ("big-demo", "other")
 
 
+def test_what_a_package_carries_inside_of_itself_is_no_distribution(tmp_path: Path) -> None:
+    """Of setuptools/_vendor, importlib.metadata knows nothing."""
+    vendored = {
+        path.replace("python/", "python/demo/_vendor/"): data
+        for path, data in distribution("inner", "3", {"inner.py": b""}).items()
+    }
+    draft = LayerDraft(files={**distribution("demo", "1", {"demo/__init__.py": b""}), **vendored})
+
+    assert read_layer(draft.write(tmp_path), TARGET).distributions == (("demo", "1"),)
+    assert draft.outcome(tmp_path).findings == ()
+
+
+@pytest.mark.parametrize("root", ["python", "python/lib/python3.12/site-packages"])
+def test_distributions_of_both_folders_on_the_path_count(tmp_path: Path, root: str) -> None:
+    files = {path.replace("python", root): data for path, data in distribution("demo", "1", {}).items()}
+
+    assert read_layer(LayerDraft(files=files).write(tmp_path), TARGET).distributions == (("demo", "1"),)
+
+
 @pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x05\x06" + b"\0" * 17])
 def test_what_is_no_zip_is_refused_in_one_line(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "demo.zip"

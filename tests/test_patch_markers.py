@@ -65,6 +65,7 @@ def test_metadata_are_read_from_the_zip_and_broken_ones_passed_over(tmp_path: Pa
         "python/redis-8.1.0.dist-info/METADATA": METADATA.format("redis", "8.1.0"),
         "python/odd-1.0.dist-info/METADATA": "nothing",
         "python/redis/METADATA": "no metadata",
+        "python/redis/_vendor/inner-1.0.dist-info/METADATA": METADATA.format("inner", "1.0"),
     }
     with open_zip(zipped(tmp_path / "layer.zip", files)) as contents:
         assert [each.name for each in read_metadata(contents)] == ["redis"]

@@ -30,6 +30,16 @@ def kinds(folder: Path, files: Mapping[str, bytes], removed: Sequence[str] = TES
     return [each.kind for each in outcome(folder, files, removed).findings]
 
 
+def test_what_functions_import_is_told_before_the_tests_that_are_left(tmp_path: Path) -> None:
+    source = b"import demo.tests"
+    users = ["python/demo/sub/tests/test_a.py", "python/demo/z.py"]
+
+    (finding,) = outcome(tmp_path, dict.fromkeys(users, source)).findings
+
+    assert finding.subject == "python/demo/z.py"
+    assert finding.cause.endswith("; the same goes for test_a.py")
+
+
 @pytest.mark.parametrize(
     ("path", "source", "missing"),
     [

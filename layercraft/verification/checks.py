@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from packaging.utils import canonicalize_name
 
 from layercraft.errors import BadWheelError
 from layercraft.formats.record_file import read_record
+from layercraft.verification.metadata_paths import paths_of
 from layercraft.verification.zip_contents import open_zip
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ DEFAULT_TIMEOUT = 120.0
 DEFAULT_MEMORY = 512 << 20
 """Bytes of memory, enough for most imports; AWS Lambda gives between 128 MB and 10,240 MB."""
 
-_RECORD = ".dist-info/RECORD"
 _LARGEST_RECORD = 32 << 20
 # Folders that distributions bring by mistake beside their package.
 _STRAYS = frozenset(
@@ -69,15 +68,14 @@ def default_imports(layer: LayerUnderTest, requested: Sequence[str]) -> tuple[st
 
 def _records(contents: ZipContents) -> Iterator[tuple[str, set[str]]]:
     """Give each distribution's modules by its normalized name."""
-    for name, line in contents.listed.items():
-        if not name.endswith(_RECORD) or line.size > _LARGEST_RECORD:
+    for name, path in paths_of("RECORD", contents.listed):
+        if contents.listed[path].size > _LARGEST_RECORD:
             continue
-        folder = posixpath.basename(name.removesuffix("/RECORD")).removesuffix(".dist-info")
         try:
-            listed = read_record(contents.read(name), archive=name)
+            listed = read_record(contents.read(path), archive=path)
         except BadWheelError:
             continue
-        yield canonicalize_name(folder.rpartition("-")[0]), outermost_modules(listed)
+        yield name, outermost_modules(listed)
 
 
 def outermost_modules(paths: Iterable[str]) -> set[str]:

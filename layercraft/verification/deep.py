@@ -8,13 +8,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 from layercraft.errors import BadWheelError
 from layercraft.formats.record_file import read_record
 from layercraft.layer.tree import Tree
 from layercraft.layer.unpacked import write_files
 from layercraft.verification.diagnosis import diagnosed
+from layercraft.verification.metadata_paths import paths_of
 from layercraft.verification.quotation import one_line
 from layercraft.verification.report import Finding, Outcome, Unchecked
 from layercraft.verification.surroundings import Cause
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from layercraft.verification.surroundings import Surroundings
     from layercraft.verification.zip_contents import ZipContents
 
-_RECORD = ".dist-info/RECORD"
 _MODULE = re.compile(r"((?:[^\W\d]\w*/)*[^\W\d]\w*)(\.py|\.so|\.abi3\.so|\.cpython-[\w-]+\.so)")
 _SHOWN = 5
 
@@ -100,12 +98,10 @@ def modules_of(contents: ZipContents, distributions: Collection[str]) -> tuple[s
     `__main__` modules are left out: to import them is to run a program.
     """
     found: set[str] = set()
-    for name in contents.listed:
-        folder, _, base = name.rpartition("/")
-        owner = posixpath.basename(folder).removesuffix(".dist-info").rpartition("-")[0]
-        if name.endswith(_RECORD) and base == "RECORD" and canonicalize_name(owner) in distributions:
-            root = posixpath.dirname(folder)
-            found |= set(_modules(_listed(contents, name), root, contents))
+    for name, path in paths_of("RECORD", contents.listed):
+        if name in distributions:
+            root = posixpath.dirname(posixpath.dirname(path))
+            found |= set(_modules(_listed(contents, path), root, contents))
     return tuple(sorted(found))
 
 

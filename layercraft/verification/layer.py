@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 from layercraft.errors import BadWheelError, UsageError
 from layercraft.target import Target
+from layercraft.verification.metadata_paths import distribution_of, paths_of
 from layercraft.verification.zip_contents import open_zip
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ _SUFFIX = re.compile(r"\.cpython-(\d)(\d+)-(\w+)-linux-gnu\.so$")
 _VERSION_FOLDER = re.compile(r"python/lib/python(\d)\.(\d+)/site-packages/")
 _LIBRARY = re.compile(r"\.so(\.\d\w*)*$")
 _MACHINES = {62: "x86_64", 183: "aarch64"}  # e_machine of the ELF header (gABI)
-_DIST_INFO = re.compile(r"(?:.*/)?([^/]+)-([^/-]+)\.dist-info/METADATA")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +58,7 @@ class LayerUnderTest:
 
     def blame_metadata(self, name: str) -> str | None:
         """Tell what took the METADATA of a distribution, by its normalized name; None when no build did."""
-        return self.blame(metadata_of(name, self.removed))
-
-
-def metadata_of(name: str, paths: Iterable[str]) -> str:
-    """Give the METADATA of a distribution among some paths in a zip; "" when there is none."""
-    for path in paths:
-        found = _DIST_INFO.fullmatch(path)
-        if found and canonicalize_name(found[1]) == name:
-            return path
-    return ""
+        return self.blame(dict(paths_of("METADATA", self.removed)).get(name, ""))
 
 
 def read_layer(zip: Path, target: Target | None = None) -> LayerUnderTest:  # noqa: A002 (the field's name)
@@ -160,8 +149,7 @@ def _pinned(lock: Lock) -> tuple[tuple[str, str], ...]:
 
 
 def _found(names: Iterable[str]) -> set[tuple[str, str]]:
-    matches = filter(None, map(_DIST_INFO.fullmatch, names))
-    return {(canonicalize_name(match[1]), match[2]) for match in matches}
+    return set(filter(None, map(distribution_of, names)))
 
 
 def _target(path: Path, record: BuildRecord | None, contents: ZipContents) -> Target:

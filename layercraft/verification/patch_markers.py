@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from layercraft.errors import BadWheelError
 from layercraft.formats.core_metadata import CoreMetadata, parse_core_metadata
+from layercraft.verification.metadata_paths import paths_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,10 +54,10 @@ def patch_differences(
 
 def read_metadata(contents: ZipContents) -> Iterator[CoreMetadata]:
     """Give the core metadata of every distribution in a layer's zip; what cannot be read is passed over."""
-    for name, line in contents.listed.items():
-        if name.endswith(".dist-info/METADATA") and line.size <= _LARGEST:
+    for _, path in paths_of("METADATA", contents.listed):
+        if contents.listed[path].size <= _LARGEST:
             try:
-                yield parse_core_metadata(contents.read(name))
+                yield parse_core_metadata(contents.read(path))
             except (BadWheelError, ValueError):
                 continue
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from layercraft.verification.zip_contents import ZipContents
 
 _FEW = 3
+_TEST = re.compile(r"/tests?/|/(?:test_|conftest)[^/]*$")
 
 
 def static(layer: LayerUnderTest, cache: Cache | None, reporter: Reporter) -> Outcome:
@@ -125,13 +127,18 @@ def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
         per_owner = "/" in each.subject and each.kind != "bad-mode"
         owner = "/".join(each.subject.split("/")[:2]) if per_owner else ""
         groups.setdefault((each.kind, each.cause, each.remedy, each.blame, owner), []).append(each)
-    for first, *others in groups.values():
+    for group in groups.values():
+        first, *others = sorted(group, key=_is_test)  # what a function imports is told before tests
         if others:
             names = ", ".join(_short(each.subject) for each in others[:_FEW])
             more = f" and {len(others) - _FEW} more" if len(others) > _FEW else ""
             yield replace(first, cause=f"{first.cause}; the same goes for {names}{more}")
         else:
             yield first
+
+
+def _is_test(finding: Finding) -> bool:
+    return _TEST.search(finding.subject) is not None
 
 
 def _short(subject: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from layercraft.verification.layer import metadata_of
+from layercraft.verification.metadata_paths import paths_of
 from layercraft.verification.surroundings import Cause
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def version_cause(name: str, expected: str, told: Mapping[str, Any], around: Sur
     version = told.get("version")
     if version and _same(str(version), expected):
         return None
-    closed = around.closed(metadata_of(name, around.files))
+    closed = around.closed(dict(paths_of("METADATA", around.files)).get(name, ""))
     if closed:
         return closed
     blame = around.layer.blame_metadata(name)

@@ -125,7 +125,7 @@ DEFECTS: Mapping[str, Defect] = {
     "xgboost after the reference tool's cleanup": Defect(
         draft=LayerDraft(
             name="reference-xgboost",
-            requires=("xgboost==3.0.5", _NUMPY, "scipy==1.15.3"),
+            requires=("xgboost==3.0.5", _NUMPY, "scipy==1.16.3"),
             runtime="3.13",
             glibc=MANYLINUX2014,
             script=_CLEAN_XGBOOST,
@@ -136,7 +136,7 @@ DEFECTS: Mapping[str, Defect] = {
     "fastparquet after the reference tool's cleanup": Defect(
         draft=LayerDraft(
             name="reference-fastparquet",
-            requires=("fastparquet==2024.11.0", _NUMPY, "pandas==2.3.2"),
+            requires=("fastparquet==2026.9.0", _NUMPY, "pandas==2.3.2"),
             runtime="3.13",
             glibc=MANYLINUX2014,
             script=_CLEAN_FASTPARQUET,
