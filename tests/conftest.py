@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytest_plugins = ("aws_fixtures", "corpus.fixtures", "engine_fixtures")
+pytest_plugins = ("aws_fixtures", "engine_fixtures", "corpus.fixtures")
 
 settings.register_profile("thorough", max_examples=500, deadline=None)
 

@@ -16,6 +16,7 @@ from probed_layers import pyenv_root
 
 from corpus.workshop import Workshop
 from layercraft import SILENT, open_sources
+from layercraft.runtime_packages import like_runtime
 from layercraft.verification.container import find_container
 from layercraft.verification.engines import Absent
 from layercraft.verification.native import find_native
@@ -46,8 +47,10 @@ class Judges:
     def ask(self, judge: str, layer: LayerUnderTest, checks: Checks) -> Outcome:
         """Give the outcome of one of JUDGES; nothing of it is left on this machine."""
         if judge == "static":
-            return static(layer, self._workshop.cache, SILENT)
-        outcome = self._engine(judge, layer).verify(layer, checks, SILENT)
+            return static(layer, self._workshop.sources.cache, SILENT)
+        with like_runtime(self._engine(judge, layer), layer, self._workshop.sources) as engine:
+            assert engine
+            outcome = engine.verify(layer, checks, SILENT)
         assert list(self._scratch.iterdir()) == []
         return outcome
 

@@ -74,8 +74,7 @@ class Workshop:
     """Builds layers below `folder`, with wheels from `sources` and programs on `search_path`."""
 
     def __init__(self, folder: Path, sources: Sources, search_path: str) -> None:
-        self.cache = sources.cache
-        self._sources = sources
+        self.sources = sources
         self._folder = folder
         self._options = BuildOptions(search_path=search_path)
         self._built: dict[str, Path] = {}
@@ -96,7 +95,7 @@ class Workshop:
                 open_sources(cache_dir=folder / "cache", index_url=index.url) as sources,
             ):
                 return build(_recipe(draft, folder), draft.target, options, sources=sources).zip
-        path = build(_recipe(draft, folder), draft.target, options, sources=self._sources).zip
+        path = build(_recipe(draft, folder), draft.target, options, sources=self.sources).zip
         if draft.mode:
             _write_anew(path, draft.mode)
         return path
