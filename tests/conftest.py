@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest_plugins = ("aws_fixtures", "engine_fixtures", "corpus.fixtures")
+
+# How this machine reaches the network is no business of the tests, so it is passed on.
+_NETWORK = ("proxy", "ssl_cert")
 
 settings.register_profile("thorough", max_examples=500, deadline=None)
 
@@ -30,3 +34,12 @@ def index() -> Iterator[LocalIndex]:
 def layercraft(tmp_path: Path, index: LocalIndex) -> CommandLine:
     """Give the command line, which knows no other index than the small world's."""
     return CommandLine(tmp_path, {"LAYERCRAFT_INDEX_URL": index.url})
+
+
+@pytest.fixture
+def online(tmp_path: Path) -> CommandLine:
+    """Give a command line that knows how this machine reaches the network, and nothing else of it."""
+    passed_on = {
+        name: value for name, value in os.environ.items() if any(w in name.lower() for w in _NETWORK)
+    }
+    return CommandLine(tmp_path, passed_on)

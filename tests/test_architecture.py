@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "transformations": (*GROUND, *STAGES, "supply"),
     "pipeline": (*GROUND, *STAGES, "inputs", "sources", "supply", "transformations"),
     "forecast": (*GROUND, *STAGES, "pipeline", "sources", "supply", "transformations"),
+    "conversion": (*GROUND, *STAGES, "sources", "supply", "transformations"),
     "runtime_packages": (*GROUND, *STAGES, "sources", "pipeline"),
     "every_target": (*GROUND, *STAGES, "sources", "pipeline"),
     # what people see
@@ -45,6 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "inputs",
         "sources",
         "pipeline",
+        "conversion",
         "forecast",
         "runtime_packages",
         "every_target",

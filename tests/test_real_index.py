@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from command_line import CommandLine
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from command_line import CommandLine
 
 pytestmark = pytest.mark.network
-
-# How this machine reaches the network is no business of the tests, so it is passed on.
-_NETWORK = ("proxy", "ssl_cert")
-
-
-@pytest.fixture
-def online(tmp_path: Path) -> CommandLine:
-    """Give a command line that knows how this machine reaches the network, and nothing else of it."""
-    passed_on = {
-        name: value for name, value in os.environ.items() if any(w in name.lower() for w in _NETWORK)
-    }
-    return CommandLine(tmp_path, passed_on)
 
 
 def layer(online: CommandLine, *arguments: str) -> dict[str, Any]:

@@ -170,6 +170,8 @@ def test_where_nobody_knows_what_is_imported_all_of_it_stays() -> None:
             "/a",
             "a/",
             "a/b",
+            "*/",
+            "**/*/",
             "a/*/x.py",
             "a/**",
             "**/b/**",

@@ -18,6 +18,7 @@ from layercraft.cli import (
     analysis,
     caching,
     comparison,
+    conversion,
     forecasts,
     layers,
     presets,
@@ -52,6 +53,7 @@ app.command("diff")(comparison.diff)
 app.command("list")(recipes.list_)
 app.command("new")(recipes.new)
 app.command("rules")(presets.rules)
+app.command("convert")(conversion.convert)
 app.add_typer(caching.app, name="cache")
 
 

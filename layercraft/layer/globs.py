@@ -33,7 +33,7 @@ class Globs:
 
     def match(self, path: str) -> bool:
         """Tell whether a file's path, with slashes and relative to the globs' root, is taken."""
-        return any(literal in path and pattern.match(path) for literal, pattern in self.patterns)
+        return any(literal in path and pattern.search(path) for literal, pattern in self.patterns)
 
 
 def _literal(glob: str) -> str:
