@@ -14,30 +14,36 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from layercraft.formats.elf_records import (
+    CLASS_64,
+    DYNAMIC_SEGMENT,
+    HEADER,
+    INTERPRETER,
+    LIBRARY,
+    LITTLE_ENDIAN,
+    LOAD,
+    MAGIC,
+    SEGMENT,
+    Header,
+    Segment,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MAGIC = b"\x7fELF"
 
 _MACHINES = {3: "i386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64"} | {
     183: "aarch64",
     243: "riscv",
     258: "loongarch",
 }  # gABI, e_machine
-_HEADER = struct.Struct("<16xHHI3QI6H")
-_PROGRAM_HEADER = struct.Struct("<II6Q")
 _DYNAMIC = struct.Struct("<qQ")
 _VERSION_NEED = struct.Struct("<HHIII")
 _VERSION_NEED_NAME = struct.Struct("<IHHII")
 
-_CLASS_64, _LITTLE_ENDIAN = 2, 1
-_LIBRARY, _PROGRAM = 3, 2  # e_type: ET_DYN, ET_EXEC
-_LOAD, _DYNAMIC_SEGMENT, _INTERPRETER = 1, 2, 3  # p_type
 _NULL, _NEEDED, _STRINGS, _STRINGS_SIZE, _SONAME, _RPATH, _RUNPATH = 0, 1, 5, 10, 14, 15, 29  # d_tag
 _VERNEED, _VERNEED_COUNT = 0x6FFFFFFE, 0x6FFFFFFF
 _WEAK = 2  # VER_FLG_WEAK: a missing version is a warning of the loader, no error
 
-_PAGE = 4096  # bytes: what Lambda's kernels use on both architectures
 _MOST_SEGMENTS = 512
 _MOST_TAGS = 8192
 _MOST_VERSIONS = 4096
@@ -91,7 +97,7 @@ def read_elf(data: bytes | bytearray | memoryview) -> ElfFile | None:
     view = memoryview(data)
     if view[:4] != MAGIC:
         return None
-    if len(view) < _HEADER.size:
+    if len(view) < HEADER.size:
         return ElfFile(machine="unknown", broken="it is cut short within its header")
     try:
         return _read(view)
@@ -104,49 +110,38 @@ class _BrokenError(Exception):
     """The bytes contradict themselves; the message says how."""
 
 
-class _Segment(NamedTuple):
-    kind: int
-    flags: int
-    offset: int
-    address: int
-    physical_address: int
-    file_size: int
-    memory_size: int
-    alignment: int
-
-
 def _machine(view: memoryview) -> str:
-    number = int.from_bytes(view[18:20], "little" if view[5] == _LITTLE_ENDIAN else "big")
+    number = int.from_bytes(view[18:20], "little" if view[5] == LITTLE_ENDIAN else "big")
     name = _MACHINES.get(number, f"machine {number}")
-    return "x32" if name == "x86_64" and view[4] != _CLASS_64 else name
+    return "x32" if name == "x86_64" and view[4] != CLASS_64 else name
 
 
 def _read(view: memoryview) -> ElfFile:
-    if (view[4], view[5]) != (_CLASS_64, _LITTLE_ENDIAN):
+    if (view[4], view[5]) != (CLASS_64, LITTLE_ENDIAN):
         return ElfFile(machine=_machine(view))
-    kind, _, _, _, offset, _, _, _, size, count, *_ = _HEADER.unpack_from(view)
-    segments = _segments(view, offset, size, count)
-    loads = [segment for segment in segments if segment.kind == _LOAD]
-    if kind == _LIBRARY and not loads:
+    header = Header(*HEADER.unpack_from(view))
+    segments = _segments(view, header.segments_at, header.segment_size, header.segment_count)
+    loads = [segment for segment in segments if segment.kind == LOAD]
+    if header.kind == LIBRARY and not loads:
         raise _BrokenError("nothing in it is to be loaded")
     _refuse_truncated(view, loads)
-    file = ElfFile(machine=_machine(view), aligned=all(map(_is_aligned, loads)))
-    dynamic = next((segment for segment in segments if segment.kind == _DYNAMIC_SEGMENT), None)
+    file = ElfFile(machine=_machine(view), aligned=all(segment.is_aligned for segment in loads))
+    dynamic = next((segment for segment in segments if segment.kind == DYNAMIC_SEGMENT), None)
     if dynamic:
         file = _Dynamic(view, loads, dynamic).fill(file)
-    is_program = any(segment.kind == _INTERPRETER for segment in segments) and not file.soname
-    return replace(file, loadable=kind == _LIBRARY and not is_program)
+    is_program = any(segment.kind == INTERPRETER for segment in segments) and not file.soname
+    return replace(file, loadable=header.kind == LIBRARY and not is_program)
 
 
-def _segments(view: memoryview, offset: int, size: int, count: int) -> list[_Segment]:
+def _segments(view: memoryview, offset: int, size: int, count: int) -> list[Segment]:
     if not count:
         return []
-    if size != _PROGRAM_HEADER.size:
-        raise _BrokenError(f"its program headers have {size} bytes each instead of {_PROGRAM_HEADER.size}")
+    if size != SEGMENT.size:
+        raise _BrokenError(f"its program headers have {size} bytes each instead of {SEGMENT.size}")
     if count > _MOST_SEGMENTS:
         raise _BrokenError(f"it tells of {count} segments")
     table = _part(view, offset, count * size, "its program headers lie")
-    return [_Segment(*fields) for fields in _PROGRAM_HEADER.iter_unpack(table)]
+    return [Segment(*fields) for fields in SEGMENT.iter_unpack(table)]
 
 
 def _part(view: memoryview, offset: int, size: int, what: str) -> memoryview:
@@ -155,22 +150,16 @@ def _part(view: memoryview, offset: int, size: int, what: str) -> memoryview:
     return view[offset : offset + size]
 
 
-def _refuse_truncated(view: memoryview, loads: list[_Segment]) -> None:
+def _refuse_truncated(view: memoryview, loads: list[Segment]) -> None:
     end = max((segment.offset + segment.file_size for segment in loads if segment.file_size), default=0)
     if end > len(view):
         raise _BrokenError(f"it is cut short: it has {len(view)} bytes, and what is loaded ends at {end}")
 
 
-def _is_aligned(segment: _Segment) -> bool:
-    """Tell whether glibc maps the segment: `_dl_map_object_from_fd` refuses what fails these two tests."""
-    misplaced = (segment.address - segment.offset) & (segment.alignment - 1)
-    return not misplaced and segment.alignment % _PAGE == 0
-
-
 class _Dynamic:
     """The dynamic segment with what it points to by addresses."""
 
-    def __init__(self, view: memoryview, loads: list[_Segment], segment: _Segment) -> None:
+    def __init__(self, view: memoryview, loads: list[Segment], segment: Segment) -> None:
         self._view = view
         self._loads = loads
         table = _part(view, segment.offset, segment.file_size, "its dynamic segment lies")
