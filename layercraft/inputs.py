@@ -48,6 +48,8 @@ def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_u
         "guards": [options.runtime_packages or recipe.runtime_packages, options.keep_gpu or recipe.keep_gpu],
         "preset": options.preset or recipe.preset,
         "cleanup": options.preset != "none",
+        "strip": recipe.strips(options),
+        "compress": options.compress,
         "strict": options.strict,
         "check": options.check,
         "lock": _digest(options.lock) if options.lock else None,

@@ -190,7 +190,7 @@ def _build(job: Job, inputs: str) -> Built:
         check_limit(tree, job.recipe.limits.unzipped or UNZIPPED_LIMIT)
         if job.options.unpacked:
             lay_out(tree, job.options.unpacked, reporter=told)
-        archive = write_zip(tree, zip_path, reporter=told)
+        archive = write_zip(tree, zip_path, compress=job.options.compress, reporter=told)
         write_lock(locked.lock, lock_path)
     record = BuildRecord.of(
         name=job.recipe.name,

@@ -1,4 +1,4 @@
-"""All that changes the tree between the wheels and the zip, in one order: script, rules, files, RECORDs."""
+"""All that changes the tree between wheels and zip, in one order: script, rules, files, strip, RECORDs."""
 
 from __future__ import annotations
 
@@ -61,6 +61,9 @@ def transformed(
     changes += _cleaned(job, tree, locked, needed, job.reporter)
     changes += _with_files(job, changes[-1].tree if changes else tree, donors)
     tree = changes[-1].tree if changes else tree
+    if job.recipe.strips(job.options):
+        changes.append(_stripped(job, tree, locked, donors))
+        tree = changes[-1].tree
     return (*changes, rewrite_records(tree))
 
 
@@ -82,7 +85,13 @@ def foreseen(
         if most.saved > sure.saved
     ]
     changes += _with_files(job, changes[-1].tree if changes else tree, donors)
-    records = rewrite_records(changes[-1].tree if changes else tree, unknown=_of_right_length)
+    tree = changes[-1].tree if changes else tree
+    if job.recipe.strips(job.options):
+        from layercraft.layer.strip import REASON, may_be_stripped
+
+        suspects = sum(entry.size for entry in tree.entries.values() if may_be_stripped(entry, tree))
+        bounds.append(Bound(reason=REASON, at_most=suspects))
+    records = rewrite_records(tree, unknown=_of_right_length)
     if job.recipe.script and job.options.preset != "none":
         bounds.append(Bound(reason=Reason(source=job.recipe.script.name), at_most=records.tree.size))
     return (*changes, records), tuple(bounds)
@@ -104,6 +113,15 @@ def _cleaned(job: Job, tree: Tree, locked: Lock, needed: Needed, reporter: Repor
     rules, keep = _rules(job)
     requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
     return clean(tree, rules, keep=keep, requires=requires, needed=needed, reporter=reporter)
+
+
+def _stripped(job: Job, tree: Tree, locked: Lock, donors: Mapping[str, Wheel]) -> Change:
+    from layercraft.layer.strip import strip_binaries
+
+    cache = job.sources.cache
+    wheels = {cache.wheel_path(pin.sha256): pin.sha256 for pin in locked.pins}
+    wheels |= {donor.path: donor.sha256 for donor in donors.values()}
+    return strip_binaries(tree, cache, wheels, reporter=job.reporter)
 
 
 def _with_files(job: Job, tree: Tree, donors: Mapping[str, Wheel]) -> tuple[Change, ...]:

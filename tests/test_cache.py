@@ -135,7 +135,7 @@ def test_info_counts_by_kind(cache: Cache) -> None:
     cache.write("metadata", KEY, b"x")
     info = cache.info()
     assert [kind.kind for kind in info.kinds] == list(KINDS)
-    assert [kind.count for kind in info.kinds] == [2, 1, 0, 0, 0, 0]
+    assert [kind.count for kind in info.kinds] == [2, 1, 0, 0, 0, 0, 0]
     assert info.kinds[0].size == 3000
     assert info.count == 3
     assert info.size == 3000 + info.kinds[1].size
@@ -147,7 +147,7 @@ def test_prune_removes_what_was_not_used(cache: Cache) -> None:
     age(old, 31)
     age(cache.root / "metadata" / KEY[:2] / KEY, 31)
     gone = cache.prune(older_than_days=30)
-    assert [kind.count for kind in gone.kinds] == [1, 1, 0, 0, 0, 0]
+    assert [kind.count for kind in gone.kinds] == [1, 1, 0, 0, 0, 0, 0]
     assert files(cache) == {new.relative_to(cache.root).as_posix()}
     assert not (cache.root / "metadata").exists()
 

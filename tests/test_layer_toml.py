@@ -33,6 +33,7 @@ keep-gpu = true
 preset = "none"
 remove = ["**/tests/", "*.pyi"]
 keep = ["numpy/_core/tests/"]
+strip = true
 
 [verify]
 imports = ["sklearn", "sklearn.ensemble"]
@@ -62,7 +63,9 @@ def test_all_keys_are_read() -> None:
         exclude=("nvidia-*", "zope-interface"),
         runtime_packages="include",
         keep_gpu=True,
-        cleanup=Cleanup(preset="none", remove=("**/tests/", "*.pyi"), keep=("numpy/_core/tests/",)),
+        cleanup=Cleanup(
+            preset="none", remove=("**/tests/", "*.pyi"), keep=("numpy/_core/tests/",), strip=True
+        ),
         verify=Verify(imports=("sklearn", "sklearn.ensemble"), script="checks/smoke.py"),
         limits=Limits(unzipped=230 * 2**20),
     )
@@ -83,9 +86,11 @@ def test_an_empty_file_leaves_all_to_the_defaults() -> None:
         ("[limits]\nimports = []", "limits.imports: unknown key; nearest: verify.imports"),
         ("[limit]\nunzipped = 1", "limit: unknown key; nearest: limits"),
         (
-            "[cleanup]\nstrip = true",
-            "cleanup.strip: unknown key; known: cleanup.keep, cleanup.preset, cleanup.remove",
+            "[cleanup]\nzip = true",
+            "cleanup.zip: unknown key; known: cleanup.keep, cleanup.preset, cleanup.remove, cleanup.strip",
         ),
+        ("[cleanup]\nstrip = 'yes'", "cleanup.strip: expected a boolean, got a string"),
+        ("[cleanup]\nstripp = true", "cleanup.stripp: unknown key; nearest: cleanup.strip"),
         ("[limits]\nzipped = 1", "limits.zipped: unknown key; nearest: limits.unzipped"),
         ("description = 1", "description: expected a string, got an integer"),
         ("license = ['MIT']", "license: expected a string, got a list"),

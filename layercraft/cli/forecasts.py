@@ -24,6 +24,7 @@ from layercraft.cli.parameters import (
     Requirements,
     Runtime,
     RuntimePackages,
+    Strip,
     Top,
     console_for,
     read_target,
@@ -50,6 +51,7 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
     runtime_packages: RuntimePackages = None,
     keep_gpu: KeepGpu = False,
     preset: Preset = None,
+    strip: Strip = None,
     top: Top = 10,
     index_url: IndexUrl = None,
     index_api: IndexApiOption = "json",
@@ -79,6 +81,7 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
         runtime_packages=runtime_packages,
         keep_gpu=keep_gpu,
         preset=preset,
+        strip=strip,
     )
     documents = []
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:

@@ -34,6 +34,7 @@ from layercraft.cli.parameters import (
     Runtime,
     RuntimePackages,
     Snippet,
+    Strip,
     Top,
     console_for,
     read_target,
@@ -44,6 +45,7 @@ from layercraft.errors import UsageError
 from layercraft.verification.report import FAILED, PASSED
 
 if TYPE_CHECKING:
+    from layercraft.recipe.options import Compress
     from layercraft.verification.report import Verification
 
 
@@ -62,6 +64,11 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     keep_gpu: KeepGpu = False,
     output: Output = OUTPUT,
     preset: Preset = None,
+    strip: Strip = None,
+    compress: Annotated[
+        str,
+        typer.Option("--compress", metavar="HOW", help="fast, or best for the smallest zip, in a minute."),
+    ] = "fast",
     skip_existing: Annotated[
         bool, typer.Option("-s", "--skip-existing", help="Keep a zip that was built from the same inputs.")
     ] = False,
@@ -123,6 +130,8 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
         runtime_packages=runtime_packages,
         keep_gpu=keep_gpu,
         preset=preset,
+        strip=strip,
+        compress=_compress(compress),
         strict=strict,
         check=check,
         skip_existing=skip_existing,
@@ -200,3 +209,10 @@ def _exit_code(verdict: Verification | None, *, verify: bool) -> int:
     if verify and verdict:
         return verdict.exit_code
     return PASSED if verdict is None or verdict.passed else FAILED
+
+
+def _compress(how: str) -> Compress:
+    ways: dict[str, Compress] = {"fast": "fast", "best": "best"}
+    if how not in ways:
+        raise UsageError(f"--compress {how}: there is no such way", hint="take fast or best")
+    return ways[how]

@@ -60,6 +60,10 @@ Preset = Annotated[
     str | None,
     typer.Option("--preset", metavar="NAME", help="Cleanup preset: safe, small, or none for all files."),
 ]
+Strip = Annotated[
+    bool | None,
+    typer.Option("--strip/--no-strip", help="Take debug symbols out of compiled files, or not."),
+]
 RuntimePackages = Annotated[
     str | None,
     typer.Option(

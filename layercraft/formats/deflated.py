@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LEVEL = 6
 """libdeflate's level. 9 would save 0.8 % of numeric libraries and take two and a half times as long."""
 
+BEST = 12
+"""The level that leaves the fewest bytes, in about ten times the time."""
+
 PIECE = 1 << 20
 """Bytes that one piece of a streamed inflation has at most."""
 
@@ -27,9 +30,9 @@ _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952: deflated
 _GZIP_TRAILER = struct.Struct("<II")
 
 
-def deflate(data: bytes | bytearray | memoryview) -> bytes:
+def deflate(data: bytes | bytearray | memoryview, level: int = LEVEL) -> bytes:
     """Give `data` as one DEFLATE stream, the same bytes on every machine."""
-    return bytes(libdeflate.deflate_compress(data, LEVEL))
+    return bytes(libdeflate.deflate_compress(data, level))
 
 
 def inflate(packed: bytes | memoryview, size: int, crc: int | None = None) -> bytes:

@@ -19,13 +19,14 @@ from layercraft.formats.elf_image import ALLOCATED, NO_BITS, NO_SECTION, UnfitEr
 from layercraft.formats.elf_records import HEADER, LOAD, MAGIC, SECTION, SEGMENT, Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from layercraft.formats.elf_image import ElfImage
-    from layercraft.formats.elf_records import Header, Segment
+    from layercraft.formats.elf_records import Header
 
 _SYMBOLS, _STRINGS, _RELOCATIONS, _NOTE = 2, 3, 4, 7  # sh_type: SHT_SYMTAB, _STRTAB, _RELA, _NOTE
 _SHORT_RELOCATIONS, _SYMBOL_INDEXES = 9, 18  # SHT_REL, SHT_SYMTAB_SHNDX
+_INFO_LINK = 0x40  # sh_flags: SHF_INFO_LINK
 _USELESS_KINDS = (_SYMBOLS, _RELOCATIONS, _SHORT_RELOCATIONS, _NOTE, _SYMBOL_INDEXES)
 _USELESS_NAMES = re.compile(
     rb"\.(strtab|shstrtab|z?debug(_.*)?|stab(str|\..*)?|line|comment|gdb_index|gnu_debug(link|altlink|data)"
@@ -82,10 +83,17 @@ class _Layout:
         for i, section in enumerate(image.sections):
             if i in dropped or section.kind == NO_SECTION:
                 continue
-            if section.link in dropped or (i not in inside and section.flags & ALLOCATED):
+            info = section.info if section.flags & _INFO_LINK else 0
+            if section.link in dropped or info in dropped or (i not in inside and section.flags & ALLOCATED):
                 raise UnfitError("a section that stays needs one that goes")
         apart = [i for i in range(1, len(image.sections)) if i not in inside and i not in dropped]
         return cls(blocks, [i for i in apart if image.sections[i].kind != NO_SECTION], dropped)
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last block."""
+        last = self.blocks[-1]
+        return last.to + last.end - last.start
 
     def moved(self, offset: int) -> int:
         """Give where an offset of the file is now: that of the last block that begins before it."""
@@ -138,41 +146,59 @@ def _is_useless(image: ElfImage, index: int) -> bool:
     return section.kind in _USELESS_KINDS or bool(_USELESS_NAMES.fullmatch(image.names[index]))
 
 
+class _Tail:
+    """What follows the blocks in the file; `start` is the offset of its first byte."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.data = bytearray()
+
+    def append(self, data: bytes | memoryview, alignment: int) -> int:
+        """Add bytes at an aligned offset of the file, and give it."""
+        self.data += bytes(-(self.start + len(self.data)) % (alignment or 1))
+        offset = self.start + len(self.data)
+        self.data += data
+        return offset
+
+
 def _written(image: ElfImage, layout: _Layout) -> bytearray:
-    out = bytearray(layout.blocks[-1].to + layout.blocks[-1].end - layout.blocks[-1].start)
+    tail = _Tail(layout.end)
+    header = _write_sections(image, layout, tail)
+    out = bytearray(layout.end + len(tail.data))  # allocated once: it may be large
     for block in layout.blocks:
         out[block.to : block.to + block.end - block.start] = image.data[block.start : block.end]
+    out[tail.start :] = tail.data
+    HEADER.pack_into(out, 0, *header)
+    for i, segment in enumerate(image.segments):
+        moved = segment._replace(offset=layout.moved(segment.offset))
+        SEGMENT.pack_into(out, header.segments_at + i * SEGMENT.size, *moved)
+    return out
+
+
+def _write_sections(image: ElfImage, layout: _Layout, tail: _Tail) -> Header:
+    """Add what is apart, the names and the section headers; give the header that leads to them."""
     places = {}
     for i in layout.apart:
         section = image.sections[i]
         if section.kind != NO_BITS:
-            places[i] = _appended(out, image.data[section.offset :][: section.size], section.alignment)
+            data = image.data[section.offset : section.offset + section.size]
+            places[i] = tail.append(data, section.alignment)
     names, strings = _name_table(image, layout.dropped)
     names_index, sections = _sections(image, layout, places, names)
     sections[names_index] = _NOTHING._replace(
         name=names[_NAMES],
         kind=_STRINGS,
-        offset=_appended(out, strings, 1),
+        offset=tail.append(strings, 1),
         size=len(strings),
         alignment=1,
     )
-    table = _appended(out, b"".join(SECTION.pack(*section) for section in sections), _TABLE_ALIGNMENT)
-    header = image.header._replace(
+    table = b"".join(SECTION.pack(*section) for section in sections)
+    return image.header._replace(
         segments_at=layout.moved(image.header.segments_at),
-        sections_at=table,
+        sections_at=tail.append(table, _TABLE_ALIGNMENT),
         section_count=len(sections),
         names_index=names_index,
     )
-    moved = (segment._replace(offset=layout.moved(segment.offset)) for segment in image.segments)
-    _point_at_tables(out, header, moved)
-    return out
-
-
-def _appended(out: bytearray, data: bytes | memoryview, alignment: int) -> int:
-    out += bytes(-len(out) % (alignment or 1))
-    offset = len(out)
-    out += data
-    return offset
 
 
 def _name_table(image: ElfImage, dropped: frozenset[int]) -> tuple[Mapping[bytes, int], bytes]:
@@ -199,10 +225,3 @@ def _sections(
         sections.pop()
     names_index = next((i for i in sorted(layout.dropped) if i < len(sections)), len(sections))
     return names_index, [*sections, _NOTHING] if names_index == len(sections) else sections
-
-
-def _point_at_tables(out: bytearray, header: Header, segments: Iterable[Segment]) -> None:
-    """Write the header and the program headers, which lead to all the rest."""
-    HEADER.pack_into(out, 0, *header)
-    for i, segment in enumerate(segments):
-        SEGMENT.pack_into(out, header.segments_at + i * SEGMENT.size, *segment)

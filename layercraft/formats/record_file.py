@@ -30,8 +30,13 @@ class Recorded:
     @classmethod
     def of(cls, data: bytes | bytearray) -> Recorded:
         """Give the line that belongs to a file with these bytes."""
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
-        return cls(hash=f"sha256={digest.decode('ascii')}", size=len(data))
+        return cls.of_digest(hashlib.sha256(data).digest(), len(data))
+
+    @classmethod
+    def of_digest(cls, sha256: bytes, size: int) -> Recorded:
+        """Give the line that belongs to a file of `size` bytes with this digest."""
+        digest = base64.urlsafe_b64encode(sha256).rstrip(b"=")
+        return cls(hash=f"sha256={digest.decode('ascii')}", size=size)
 
 
 def read_record(text: bytes, *, archive: str) -> dict[str, Recorded]:

@@ -5,6 +5,7 @@
     ROOT/checked/ab/abcd…          what the check of the wheel with this sha256 found
     ROOT/elf/ab/abcd…              what its compiled files ask of the loader
     ROOT/needed/ab/abcd…           which suspected files of a tree its other modules import
+    ROOT/stripped/ab/abcd…         a compiled file without debug symbols, deflated
     ROOT/answers/ab/abcd…          an index answer, named by the sha256 of address and Accept header
     ROOT/temporary/RANDOM          being written; renamed when whole
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
-KINDS = ("wheels", "metadata", "checked", "elf", "needed", "answers")
+KINDS = ("wheels", "metadata", "checked", "elf", "needed", "stripped", "answers")
 _DAY = 86_400  # seconds
 _KEY = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(rb"([0-9a-f]{8}) ([0-9a-f]{8})\n")
@@ -67,6 +68,16 @@ class CacheInfo:
     def size(self) -> int:
         """The bytes of all entries."""
         return sum(kind.size for kind in self.kinds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """A small entry: its head, and the bytes of its file that are its data."""
+
+    head: bytes
+    path: Path
+    offset: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +161,14 @@ class Cache:
         except OSError:
             return None
         return (head, data) if _checksum(head, data) == int(header[1], 16) else None
+
+    def locate(self, kind: str, key: str) -> Located | None:
+        """Tell where the data of a small entry lie, which was read and found undamaged; None as `read`."""
+        entry = self.read_with_head(kind, key)
+        if entry is None:
+            return None
+        head, data = entry
+        return Located(head=head, path=self._path(kind, key), offset=_HEADER_SIZE + len(head), size=len(data))
 
     def write(self, kind: str, key: str, data: bytes, *, head: bytes = b"") -> None:
         """Keep a small entry, in place of an older one."""

@@ -8,20 +8,19 @@ library. The format is that of PKWARE's APPNOTE.TXT, sections 4.3.7, 4.3.12 and 
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from layercraft.errors import LayerTooLargeError
 from layercraft.events import SILENT
-from layercraft.formats.deflated import deflate
-from layercraft.formats.zip_directory import DEFLATED, STORED
 from layercraft.layer.contents import Contents
 from layercraft.layer.output import replacing
+from layercraft.layer.packing import BestPacking, FastPacking, Packed
 from layercraft.layer.sizes import SizedFile, SizeReport
-from layercraft.layer.tree import WheelMember
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from layercraft.events import Progress, Reporter
-    from layercraft.formats.zip_records import Member
     from layercraft.layer.contents import Buffer
-    from layercraft.layer.tree import Content, Entry, Tree
+    from layercraft.layer.tree import Entry, Tree
+    from layercraft.recipe.options import Compress
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -52,10 +51,10 @@ _PROGRAM_MODE = 0o100755 << 16
 _MOST_FILES = 0xFFFF - 1  # 0xFFFF stands for "see the zip64 record"
 _MOST_BYTES = 0xFFFFFFFF - 1 - (_MOST_FILES << 8)  # with room for the central directory
 
-_SMALL = 1024  # bytes that may stay stored, as wheels have them
 _CHUNK = 1 << 20
 _UNHASHED = 2  # chunks that may wait in memory for their hash
 _AHEAD = 16  # entries that are deflated before it is their turn
+_FAR_AHEAD = 32 << 20  # plain bytes of such entries, where deflating takes all the time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +72,13 @@ class Archive:
         return SizeReport(files=self.members, zipped=self.size)
 
 
-def write_zip(tree: Tree, path: Path, *, reporter: Reporter = SILENT) -> Archive:
+def write_zip(tree: Tree, path: Path, *, compress: Compress = "fast", reporter: Reporter = SILENT) -> Archive:
     """Write the tree as a zip; an older one at `path` is replaced only when the new one is whole.
 
     Deflated members of wheels are copied raw, and so are stored ones of at most 1 KiB; everything
     else is deflated, unless that would make it larger. Memory is bounded however large the members.
+    With `compress="best"` everything is deflated anew at the highest level, and the smaller result
+    taken; then the largest member is in memory as a whole.
 
     Raises:
         LayerTooLargeError: more files or bytes than a zip without zip64 can hold.
@@ -87,13 +88,13 @@ def write_zip(tree: Tree, path: Path, *, reporter: Reporter = SILENT) -> Archive
     _refuse_zip64(tree)
     entries = tree.entries.values()
     with (
-        reporter.progress(f"Writing {path.name}", len(entries), "items") as progress,
+        reporter.progress(f"Writing {path.name}", tree.size, "bytes") as progress,
         replacing(path) as temporary,
         ThreadPoolExecutor(max_workers=1) as hashing,
         temporary.open("xb", buffering=0) as file,
     ):
         sink = _Sink(file, hashing, progress)
-        members = _write_entries(entries, sink)
+        members = _write_entries(entries, sink, compress)
         sink.flush()
         sha256 = sink.sha256()
     return Archive(path=path, sha256=sha256, size=sink.offset, members=members)
@@ -118,7 +119,7 @@ class _Sink:
 
     def __init__(self, file: FileIO, hashing: ThreadPoolExecutor, progress: Progress) -> None:
         self.offset = 0
-        self.items = 0
+        self.plain = 0
         self._file = file
         self._progress = progress
         self._chunks: list[Buffer] = []
@@ -142,9 +143,9 @@ class _Sink:
             rest = rest[self._file.write(rest) :]
         while len(self._hashed) > _UNHASHED:
             self._hashed.popleft().result()
-        self._progress.advance(self.items)
+        self._progress.advance(self.plain)
         self._chunks.clear()
-        self._waiting = self.items = 0
+        self._waiting = self.plain = 0
 
     def sha256(self) -> str:
         for future in self._hashed:
@@ -152,20 +153,21 @@ class _Sink:
         return self._digest.hexdigest()
 
 
-def _write_entries(entries: Iterable[Entry], sink: _Sink) -> tuple[SizedFile, ...]:
+def _write_entries(entries: Iterable[Entry], sink: _Sink, compress: Compress) -> tuple[SizedFile, ...]:
     """Write all local headers with their data, then the central directory and the end record."""
     members: list[SizedFile] = []
     directory: list[bytes] = []
-    with Contents() as contents, ThreadPoolExecutor() as deflating:
-        for entry, ahead in _ahead(entries, contents, deflating):
+    with Contents() as contents, ThreadPoolExecutor(max_workers=os.cpu_count()) as deflating:
+        packing, ahead = (BestPacking, _FAR_AHEAD) if compress == "best" else (FastPacking, 0)
+        for entry, coming in _in_order(entries, packing(contents), deflating, ahead):
             offset = sink.offset
             name = entry.path.encode()
-            packed = ahead.result() if isinstance(ahead, Future) else ahead
+            packed = coming.result() if isinstance(coming, Future) else coming
             shared = (packed.method, _TIME, _DATE, entry.crc, packed.size, entry.size, len(name), 0)
             sink.write(_LOCAL.pack(b"PK\3\4", _VERSION, _UTF8, *shared) + name)
             for piece in packed.pieces:
                 sink.write(piece)
-            sink.items += 1
+            sink.plain += entry.size
             if sink.offset > _MOST_BYTES:
                 raise _over_4_gib()
             mode = _PROGRAM_MODE if entry.executable else _FILE_MODE
@@ -183,36 +185,19 @@ def _write_entries(entries: Iterable[Entry], sink: _Sink) -> tuple[SizedFile, ..
     return tuple(members)
 
 
-class _Packed(NamedTuple):
-    method: int
-    size: int
-    pieces: Iterable[Buffer]
+def _in_order(
+    entries: Iterable[Entry], packing: FastPacking, pool: ThreadPoolExecutor, ahead: int
+) -> Iterator[tuple[Entry, Packed | Future[Packed]]]:
+    """Give the entries in order; those that must be deflated are begun some steps before their turn.
 
-
-def _ahead(
-    entries: Iterable[Entry], contents: Contents, deflating: ThreadPoolExecutor
-) -> Iterator[tuple[Entry, _Packed | Future[_Packed]]]:
-    """Give the entries in order; those that must be deflated are begun some steps before their turn."""
-    waiting: deque[tuple[Entry, _Packed | Future[_Packed]]] = deque()
+    At least `ahead` plain bytes lie between a beginning and its turn, and `_AHEAD` entries.
+    """
+    waiting: deque[tuple[Entry, Packed | Future[Packed]]] = deque()
+    size = 0
     for entry in entries:
-        content = entry.content
-        if isinstance(content, WheelMember) and _is_copied(content.member):
-            member = content.member
-            waiting.append((entry, _Packed(member.method, member.packed_size, contents.packed(content))))
-        else:
-            waiting.append((entry, deflating.submit(_deflated, content, contents)))
-        if len(waiting) > _AHEAD:
+        waiting.append((entry, packing.ready(entry.content) or pool.submit(packing.packed, entry.content)))
+        size += entry.size
+        while len(waiting) > _AHEAD and size - waiting[0][0].size >= ahead:
+            size -= waiting[0][0].size
             yield waiting.popleft()
     yield from waiting
-
-
-def _is_copied(member: Member) -> bool:
-    return member.method == DEFLATED or member.size <= _SMALL
-
-
-def _deflated(content: Content, contents: Contents) -> _Packed:
-    plain = contents.plain(content)
-    packed = deflate(plain)
-    if len(packed) < content.size:
-        return _Packed(DEFLATED, len(packed), (packed,))
-    return _Packed(STORED, content.size, (plain,))

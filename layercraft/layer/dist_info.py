@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from typing import TYPE_CHECKING
 
 from layercraft.formats.record_file import Recorded, read_record, write_record
 from layercraft.layer.change import Change, Reason
 from layercraft.layer.contents import Contents
-from layercraft.layer.tree import Entry, Inline, WheelMember
+from layercraft.layer.tree import Entry, Inline, StrippedMember, WheelMember
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,11 +20,12 @@ _ROOT = "python/"
 
 def computed(content: Content, contents: Contents) -> Recorded:
     """Give the line of RECORD that belongs to a content, which is read for it."""
+    if isinstance(content, StrippedMember):
+        return Recorded.of_digest(content.sha256, content.size)
     digest = hashlib.sha256()
     for piece in contents.pieces(content):
         digest.update(piece)
-    encoded = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=")
-    return Recorded(hash=f"sha256={encoded.decode()}", size=content.size)
+    return Recorded.of_digest(digest.digest(), content.size)
 
 
 def rewrite_records(tree: Tree, *, unknown: Callable[[Content, Contents], Recorded] = computed) -> Change:
@@ -72,7 +72,9 @@ def _recorded(
 ) -> Iterator[tuple[str, Recorded]]:
     for entry in entries:
         content = entry.content
-        recorded = told.get(content.member.name) if isinstance(content, WheelMember) else None
+        recorded = None
+        if isinstance(content, WheelMember) and not isinstance(content, StrippedMember):
+            recorded = told.get(content.member.name)
         if recorded is None or recorded.size != entry.size or not recorded.hash.startswith("sha256="):
             recorded = unknown(content)
         yield entry.path.removeprefix(_ROOT), recorded

@@ -37,6 +37,16 @@ class WheelMember:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrippedMember(WheelMember):
+    """Bytes of which some were taken away here, and that lie in the cache now as in a wheel.
+
+    `wheel` is the cache's file, `sha256` the digest of the unzipped bytes.
+    """
+
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiskFile:
     """Bytes that lie in a file, because a script made or changed them."""
 

@@ -46,6 +46,9 @@ class Cleanup:
     keep: tuple[str, ...] = ()
     """Globs that win over `remove` and over the preset."""
 
+    strip: bool | None = None
+    """Take debug symbols out of compiled files; None when the file does not say."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
@@ -152,6 +155,7 @@ def _layer_file(table: TomlTable) -> LayerFile:
             preset=cleanup.string("preset", _one_of(PRESETS, "preset")),
             remove=cleanup.strings("remove", _file_glob),
             keep=cleanup.strings("keep", _file_glob),
+            strip=cleanup.boolean("strip"),
         ),
         verify=Verify(
             imports=verify.strings("imports", _module),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+Compress = Literal["fast", "best"]
 
 RUNTIME_PACKAGES = ("auto", "include", "exclude")
 """Whether what the runtime brings itself is left out: where nothing speaks against it, never, always."""
@@ -31,6 +34,12 @@ class BuildOptions:
 
     preset: str | None = None
     """A cleanup preset in place of the recipe's; "none" leaves out its globs and script too."""
+
+    strip: bool | None = None
+    """Take debug symbols out of compiled files, or not; None leaves it to the recipe."""
+
+    compress: Compress = "fast"
+    """"fast" copies what is deflated already; "best" deflates all again, as small as can be, for minutes."""
 
     strict: bool = False
     """Two distributions that bring different files at one path are an error."""

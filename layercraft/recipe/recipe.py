@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from layercraft.recipe.extra_files import ExtraFile
+    from layercraft.recipe.options import BuildOptions
     from layercraft.recipe.requirements import RequirementsInput
 
 REQUIREMENTS_FILE = "requirements.txt"
@@ -53,6 +54,15 @@ class Recipe:
 
     files: tuple[Path, ...] = ()
     """All files that it is made of: its folder's, sorted, then those included from elsewhere."""
+
+    def strips(self, options: BuildOptions) -> bool:
+        """Tell whether debug symbols go: as the options say, else as `layer.toml` does, else not.
+
+        The option "none" for presets stands for all files as they are, so the recipe is not asked then.
+        """
+        if options.strip is not None:
+            return options.strip
+        return bool(self.cleanup.strip) and options.preset != "none"
 
     @property
     def preset(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from layercraft.formats.elf import ElfFile, read_elf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from layercraft.formats.zip_records import Listed, Member
     from layercraft.host.cache import Cache
@@ -21,6 +22,9 @@ LARGEST = 256 << 20
 
 FORMAT = 2
 """Another number when what is remembered changes its shape or its meaning."""
+
+Identity = tuple[int, int]
+"""CRC-32 and size in bytes: what tells a file from others."""
 
 _KIND = "elf"
 _SHARED_OBJECT = re.compile(r"\.so(\.\d\w*)*$")
@@ -47,11 +51,16 @@ class _Remembered:
 
 def may_be_compiled(file: Member | Listed) -> bool:
     """Tell from its name and size whether a file has to be read to know if it is compiled."""
-    folder, _, base = file.name.rpartition("/")
+    return is_called_compiled(file.name, file.size)
+
+
+def is_called_compiled(path: str, size: int) -> bool:
+    """Do what `may_be_compiled` does, for a file of this path and of so many bytes."""
+    folder, _, base = path.rpartition("/")
     if _SHARED_OBJECT.search(base):
-        return file.size <= LARGEST
+        return size <= LARGEST
     plain = "." not in base and not folder.endswith(".dist-info")
-    return plain and _SMALLEST_PROGRAM <= file.size <= LARGEST
+    return plain and _SMALLEST_PROGRAM <= size <= LARGEST
 
 
 class BinaryReader:
@@ -80,18 +89,44 @@ class BinaryReader:
         cache.write(_KIND, wheel.sha256, msgspec.json.encode(remembered))
 
 
-def remembered(shas: Iterable[str], cache: Cache) -> dict[tuple[int, int], ElfFile | None]:
-    """Give what is remembered of the wheels with these sha256, by CRC-32 and size of their files."""
+def remembered(shas: Iterable[str], cache: Cache) -> dict[Identity, ElfFile | None]:
+    """Give what is remembered of the wheels with these sha256, and of what was made of their files."""
+    known: dict[Identity, ElfFile | None] = {}
+    for sha256 in shas:
+        known |= _read(sha256, cache)
+        known |= _read(_key_of_versions(sha256), cache)
+    return known
+
+
+def remember_versions(sha256: str, versions: Mapping[Identity, Identity], cache: Cache) -> None:
+    """Keep that files of a wheel have other versions, which ask the same of the loader: old -> new.
+
+    Raises:
+        OutputError: the cache cannot be written.
+    """
     import msgspec
 
-    decoder = msgspec.json.Decoder(_Remembered)
-    known: dict[tuple[int, int], ElfFile | None] = {}
-    for sha256 in shas:
-        data = cache.read(_KIND, sha256)
-        try:
-            entry = decoder.decode(data) if data else None
-        except msgspec.DecodeError:  # written by another version of layercraft
-            continue
-        if entry and entry.format == FORMAT:
-            known.update(((binary.crc, binary.size), binary.elf) for binary in entry.binaries)
-    return known
+    originals, key = _read(sha256, cache), _key_of_versions(sha256)
+    known = _read(key, cache)
+    new = {new: originals[old] for old, new in versions.items() if old in originals and new not in known}
+    if new:
+        binaries = [Binary(crc=crc, size=size, elf=elf) for (crc, size), elf in (known | new).items()]
+        remembered = _Remembered(format=FORMAT, binaries=tuple(binaries))
+        cache.write(_KIND, key, msgspec.json.encode(remembered))
+
+
+def _key_of_versions(sha256: str) -> str:
+    return hashlib.sha256(f"versions of the files of {sha256}".encode()).hexdigest()
+
+
+def _read(key: str, cache: Cache) -> dict[Identity, ElfFile | None]:
+    import msgspec
+
+    data = cache.read(_KIND, key)
+    try:
+        entry = msgspec.json.decode(data, type=_Remembered) if data else None
+    except msgspec.DecodeError:  # written by another version of layercraft
+        return {}
+    if entry is None or entry.format != FORMAT:
+        return {}
+    return {(binary.crc, binary.size): binary.elf for binary in entry.binaries}
