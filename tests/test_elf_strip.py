@@ -4,6 +4,7 @@ import shutil
 import struct
 import subprocess
 import sysconfig
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -176,6 +177,21 @@ def test_sections_that_contradict_the_segments_leave_the_file_as_it_was(
     table = Header(*HEADER.unpack_from(PACKED)).sections_at
 
     assert stripped(changed(SECTION, table + index * SECTION.size, Section, values)) is None
+
+
+def test_thousands_of_sections_with_the_same_bytes_cost_nothing() -> None:
+    draft = SectionedElf(behind={".other": bytes(1 << 20), **{f".o{i}": b"" for i in range(4000)}})
+    data = bytearray(draft.packed())
+    header = Header(*HEADER.unpack_from(data))
+    tables = [header.sections_at + i * SECTION.size for i in range(5, header.section_count - 1)]
+    other = Section(*SECTION.unpack_from(data, tables[0]))
+    for table in tables[1:]:
+        SECTION.pack_into(data, table, *other)
+    tracemalloc.start()
+
+    assert stripped(bytes(data)) is None
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
 
 
 def test_old_section_headers_that_patchelf_left_behind_go() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from layercraft.formats.elf_comparison import loads_the_same
 from layercraft.formats.elf_image import ALLOCATED, NO_BITS, NO_SECTION, UnfitError, read_image
-from layercraft.formats.elf_records import HEADER, LOAD, MAGIC, SECTION, SEGMENT, Section
+from layercraft.formats.elf_records import HEADER, LOAD, MAGIC, PAGE, SECTION, SEGMENT, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,8 +86,10 @@ class _Layout:
             info = section.info if section.flags & _INFO_LINK else 0
             if section.link in dropped or info in dropped or (i not in inside and section.flags & ALLOCATED):
                 raise UnfitError("a section that stays needs one that goes")
-        apart = [i for i in range(1, len(image.sections)) if i not in inside and i not in dropped]
-        return cls(blocks, [i for i in apart if image.sections[i].kind != NO_SECTION], dropped)
+        others = (i for i in range(1, len(image.sections)) if i not in inside and i not in dropped)
+        apart = [i for i in others if image.sections[i].kind not in {NO_SECTION, NO_BITS}]
+        _refuse_swelling([image.sections[i] for i in apart], len(image.data))
+        return cls(blocks, apart, dropped)
 
     @property
     def end(self) -> int:
@@ -139,6 +141,12 @@ def _is_inside(section: Section, blocks: Sequence[_Block]) -> bool:
     return False
 
 
+def _refuse_swelling(sections: Sequence[Section], size: int) -> None:
+    """Refuse sections that share their bytes or want much room between them: they would need gigabytes."""
+    if sum(section.size for section in sections) > size or any(each.alignment > PAGE for each in sections):
+        raise UnfitError("its sections overlap")
+
+
 def _is_useless(image: ElfImage, index: int) -> bool:
     section = image.sections[index]
     if section.flags & ALLOCATED:
@@ -180,9 +188,8 @@ def _write_sections(image: ElfImage, layout: _Layout, tail: _Tail) -> Header:
     places = {}
     for i in layout.apart:
         section = image.sections[i]
-        if section.kind != NO_BITS:
-            data = image.data[section.offset : section.offset + section.size]
-            places[i] = tail.append(data, section.alignment)
+        data = image.data[section.offset : section.offset + section.size]
+        places[i] = tail.append(data, section.alignment)
     names, strings = _name_table(image, layout.dropped)
     names_index, sections = _sections(image, layout, places, names)
     sections[names_index] = _NOTHING._replace(
