@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from layercraft.resolution.resolver import Resolution
 
 TARGET = Target.parse("3.13", "x86_64")
+LONG = 60.0  # seconds; nothing here is late, however busy the machine
 LEAVES = [f"leaf{number}" for number in range(20)]
 
 
@@ -52,7 +53,8 @@ def resolved(server: LocalIndex, folder: Path, *wanted: str) -> Resolution:
     with Client(pause=lambda _: None) as client:
         cache = Cache(folder)
         index = SimpleIndex(CachedAnswers(client, cache), f"{server.url}/simple")
-        return resolve(RequirementsInput.of(wanted), TARGET, index, WheelMetadata(client, cache))
+        source = WheelMetadata(client, cache, patience=LONG)
+        return resolve(RequirementsInput.of(wanted), TARGET, index, source)
 
 
 class SlowShelf(Shelf):

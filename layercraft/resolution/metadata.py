@@ -53,18 +53,17 @@ class _Host:
     ranges: bool = True
     slowest: float = 0
 
-    @property
-    def patience(self) -> float:
-        """Seconds after which its answer is late."""
-        return max(PATIENCE, 2 * self.slowest)
-
 
 @dataclass(slots=True)
 class WheelMetadata:
-    """Reads the core metadata of wheels; see the module's text for the ways it takes."""
+    """Reads the core metadata of wheels; see the module's text for the ways it takes.
+
+    A metadata file is late after `patience` seconds, and after twice the slowest that its host gave.
+    """
 
     client: Client
     cache: Cache
+    patience: float = PATIENCE
     _hosts: dict[str, _Host] = field(default_factory=dict)
 
     def metadata(self, candidate: Candidate) -> CoreMetadata:
@@ -84,7 +83,9 @@ class WheelMetadata:
         if not advertised or (host.missed and host.ranges):
             return self._from_wheel(candidate, host)
         beside, inside = partial(self._beside, candidate, host), partial(self._from_wheel, candidate, host)
-        found = hedged(beside, inside, patience=host.patience) if host.ranges else beside()
+        found = (
+            hedged(beside, inside, patience=max(self.patience, 2 * host.slowest)) if host.ranges else beside()
+        )
         return found or inside()
 
     def _from_wheel(self, candidate: Candidate, host: _Host) -> bytes:
