@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from layercraft.events import Reporter
+    from layercraft.layer.change import Change
     from layercraft.layer.record import BuildRecord
     from layercraft.layer.sizes import SizeReport
     from layercraft.recipe.recipe import Recipe
@@ -38,6 +39,7 @@ class Built:
 
     `resolution` is None where a lock was given or nothing had to be done (`skipped`). `verdict` is
     that of the static engine, None without `BuildOptions.check`: the zip is there whatever it says.
+    `changes` are those of the record with their entries, empty when `skipped`.
     """
 
     zip: Path
@@ -48,6 +50,7 @@ class Built:
     resolution: Resolution | None
     skipped: bool
     verdict: Verification | None = None
+    changes: tuple[Change, ...] = ()
 
 
 def lock(
@@ -214,4 +217,5 @@ def _build(job: Job, inputs: str) -> Built:
         sizes=archive.sizes,
         resolution=locked.resolution,
         skipped=False,
+        changes=changes,
     )

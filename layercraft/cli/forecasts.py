@@ -10,6 +10,7 @@ from layercraft.cli.parameters import (
     CacheDir,
     Constraint,
     Exclude,
+    Html,
     IndexApiOption,
     IndexUrl,
     Json,
@@ -28,6 +29,7 @@ from layercraft.cli.parameters import (
     Top,
     console_for,
     read_target,
+    refuse_several,
     refuse_unknown,
     sources,
 )
@@ -53,6 +55,7 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
     preset: Preset = None,
     strip: Strip = None,
     top: Top = 10,
+    html: Html = None,
     index_url: IndexUrl = None,
     index_api: IndexApiOption = "json",
     cache_dir: CacheDir = None,
@@ -61,6 +64,7 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Tell what `build` would make, its versions and sizes, without downloading the wheels."""
+    from layercraft.cli.reports import save_treemap
     from layercraft.forecast import plan as plan_layer
     from layercraft.layer.presets import preset as known_preset
     from layercraft.recipe.options import RUNTIME_PACKAGES, BuildOptions
@@ -74,6 +78,7 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
     if preset:
         known_preset(preset)
     recipes = recipes_of(names, require, requirements, constraint, name, lock)
+    refuse_several("--html", html, len(recipes))
     refuse_unknown("--runtime-packages", runtime_packages, RUNTIME_PACKAGES)
     options = BuildOptions(
         lock=lock,
@@ -88,6 +93,9 @@ def plan(  # noqa: PLR0913 (a command's options are its parameters)
         for recipe in recipes:
             forecast = plan_layer(recipe, target, options, sources=opened, reporter=console)
             _show(console, forecast, top)
+            if html:
+                title = f"{recipe.name} for {target}, planned"
+                save_treemap(console, html, title, forecast.sizes, forecast.recorded(), forecast.changes)
             documents.append(_document(forecast, top))
     if as_json:
         console.document({"plans": documents})

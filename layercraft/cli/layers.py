@@ -16,6 +16,7 @@ from layercraft.cli.parameters import (
     CacheDir,
     Constraint,
     Exclude,
+    Html,
     IndexApiOption,
     IndexUrl,
     Json,
@@ -38,6 +39,7 @@ from layercraft.cli.parameters import (
     Top,
     console_for,
     read_target,
+    refuse_several,
     refuse_unknown,
     sources,
 )
@@ -93,6 +95,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     profile: Profile = None,
     snippet: Snippet = None,
     top: Top = 10,
+    html: Html = None,
     index_url: IndexUrl = None,
     index_api: IndexApiOption = "json",
     cache_dir: CacheDir = None,
@@ -102,7 +105,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
 ) -> None:
     """Build layers: one zip for each NAME, or one from --require and --requirements."""
     from layercraft.cli.publishing import build_publisher
-    from layercraft.cli.reports import built_document, show_built
+    from layercraft.cli.reports import built_document, save_treemap, show_built
     from layercraft.cli.verdicts import show_static_verdict, show_verification
     from layercraft.cli.verification import proved
     from layercraft.layer.presets import preset as known_preset
@@ -119,10 +122,8 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
         known_preset(preset)
     refuse_unknown("--runtime-packages", runtime_packages, RUNTIME_PACKAGES)
     recipes = recipes_of(names, require, requirements, constraint, name, lock)
-    if unpacked and len(recipes) > 1:
-        raise UsageError(
-            "--unpacked takes one layer, and several are to be built", hint="build them one by one"
-        )
+    refuse_several("--unpacked", unpacked, len(recipes))
+    refuse_several("--html", html, len(recipes))
     options = BuildOptions(
         output=output,
         lock=lock,
@@ -147,6 +148,9 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
         for recipe in recipes:
             built = build_layer(recipe, target, options, sources=opened, reporter=console)
             show_built(console, built, top)
+            if html:
+                title = f"{recipe.name} for {target}"
+                save_treemap(console, html, title, built.sizes, built.record.changes, built.changes)
             verdict = built.verdict
             if verify:
                 verdict = proved(built, recipe, opened, console)

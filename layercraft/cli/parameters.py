@@ -75,6 +75,10 @@ RuntimePackages = Annotated[
 KeepGpu = Annotated[
     bool, typer.Option("--keep-gpu", help="Keep what only a GPU could make use of, such as nvidia-*.")
 ]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Also write a page with a treemap, for any browser."),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for what is made.")]
 IndexUrl = Annotated[
     str | None,
@@ -164,6 +168,16 @@ def refuse_unknown(option: str, value: str | None, known: Sequence[str]) -> None
             f"{option} {value}: no such choice" + (f"; did you mean {near}?" if near else ""),
             hint=f"take {', '.join(known)}",
         )
+
+
+def refuse_several(option: str, value: object, count: int) -> None:
+    """Refuse an option that is for one layer, where several are to be made or read.
+
+    Raises:
+        UsageError: the option has a value, and there are several.
+    """
+    if value and count > 1:
+        raise UsageError(f"{option} takes one layer, and several were named", hint="take them one by one")
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from layercraft.layer.sizes import Grouping, human_size, upload_notice
 from layercraft.target import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from layercraft.console import Console
+    from layercraft.layer.change import Change
     from layercraft.layer.record import RecordedChange, RecordedLeftOut
     from layercraft.layer.sizes import SizeReport
     from layercraft.pipeline import Built
@@ -136,6 +137,21 @@ def locked_document(resolution: Resolution, path: Path) -> dict[str, Any]:
         ],
         "warnings": list(resolution.warnings),
     }
+
+
+def save_treemap(  # noqa: PLR0913, PLR0917 (what the page shows, and where to)
+    console: Console,
+    path: Path,
+    title: str,
+    sizes: SizeReport,
+    recorded: Sequence[RecordedChange] = (),
+    changes: Sequence[Change] = (),
+) -> None:
+    """Write the page with the treemap, and tell where it is."""
+    from layercraft.layer.treemap import treemap_page, write_treemap
+
+    write_treemap(treemap_page(title, sizes, recorded, changes), path)
+    console.notice(f"treemap: {path}")
 
 
 def show_sizes(console: Console, sizes: SizeReport, top: int) -> None:

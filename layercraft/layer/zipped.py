@@ -36,7 +36,7 @@ class ZippedSizes:
         """Give the bytes of one entry."""
         written = self.tree.entries.get(entry.path) == entry
         packed = self.packed[entry.path] if written else packed_size(entry.content)
-        return packed + _header_size(entry)
+        return zip_cost(entry.path, packed)
 
 
 def packed_size(content: Content) -> int:
@@ -52,8 +52,9 @@ def packed_size(content: Content) -> int:
 def zip_size(tree: Tree) -> int:
     """Give the bytes of the zip that the tree would make, from what its contents tell of themselves."""
     entries = tree.entries.values()
-    return END_SIZE + sum(packed_size(entry.content) + _header_size(entry) for entry in entries)
+    return END_SIZE + sum(zip_cost(entry.path, packed_size(entry.content)) for entry in entries)
 
 
-def _header_size(entry: Entry) -> int:
-    return ENTRY_HEADERS + 2 * len(entry.path.encode())
+def zip_cost(path: str, packed: int) -> int:
+    """Give the bytes that a file of `packed` bytes takes in a zip together with its two headers."""
+    return packed + ENTRY_HEADERS + 2 * len(path.encode())
