@@ -105,8 +105,9 @@ def test_a_build_publishes_at_its_end(cloud: CommandLine, aws: LocalAws) -> None
 
 
 def test_a_build_with_findings_is_not_published(cloud: CommandLine, aws: LocalAws, index: LocalIndex) -> None:
-    library = ElfDraft(needed=["libnowhere.so.1"]).packed()
-    index.add(WheelDraft(name="odd", files={"odd/__init__.py": b"", "odd/lib.so": library}))
+    library = ElfDraft(needed=["libnowhere.so.1"], modules=["_x"]).packed()
+    files = {"odd/__init__.py": b"import odd._x\n", "odd/_x.cpython-313-x86_64-linux-gnu.so": library}
+    index.add(WheelDraft(name="odd", files=files, tag="cp313-cp313-manylinux_2_17_x86_64"))
     ran = cloud("build", "--require", "odd", "-p")
     assert ran.code == 1
     assert "outputs/odd_3_13_x86_64.zip is not published: something was found in it" in ran.err
