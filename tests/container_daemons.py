@@ -7,6 +7,7 @@ everything that it started or mounted with it when it is closed. Both need to be
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -109,6 +110,7 @@ class PrivateDocker(PrivateEngine):
 
     name = "docker"
     programs = ("docker", "dockerd", "containerd", "runc")
+    bridge = "none"
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +128,7 @@ class PrivateDocker(PrivateEngine):
             *("--host", self.environment["DOCKER_HOST"]),
             *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/run"),
             *("--pidfile", f"{folder}/docker.pid", "--config-file", f"{folder}/daemon.json"),
-            *("--bridge=none", "--iptables=false", "--ip6tables=false"),
+            *(f"--bridge={self.bridge}", "--iptables=false", "--ip6tables=false"),
             "--exec-opt=native.cgroupdriver=cgroupfs",
         ]
         (folder / "daemon.json").write_text("{}", encoding="utf-8")
@@ -154,6 +156,33 @@ class PrivateDocker(PrivateEngine):
                 os.killpg(self._daemon.pid, signal.SIGKILL)
             self._daemon.wait()
         super().close()
+
+
+class BridgedDocker(PrivateDocker):
+    """A docker daemon whose containers and this machine reach each other, and nothing else."""
+
+    programs = (*PrivateDocker.programs, "ip", "docker-proxy")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bridge = f"lc{secrets.token_hex(4)}"
+
+    def start(self) -> None:
+        """Make the bridge, then start the daemon."""
+        address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.1/24"
+        for words in (
+            ("link", "add", self.bridge, "type", "bridge"),
+            ("addr", "add", address, "dev", self.bridge),
+            ("link", "set", self.bridge, "up"),
+        ):
+            subprocess.run([_which("ip") or "ip", *words], check=True, capture_output=True)
+        super().start()
+
+    def close(self) -> None:
+        """End the daemon and remove the bridge."""
+        super().close()
+        command = [_which("ip") or "ip", "link", "del", self.bridge]
+        subprocess.run(command, check=False, capture_output=True)
 
 
 class PrivatePodman(PrivateEngine):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from container_daemons import PrivateDocker, PrivateEngine, PrivatePodman
+from container_daemons import BridgedDocker, PrivateDocker, PrivateEngine, PrivatePodman
 from foreign_programs import arm64_programs
 from lambda_like import debian_root
 from lambda_like.debian_root import SUITES
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENGINES = {"docker": PrivateDocker, "podman": PrivatePodman}
+BRIDGED = "docker with a bridge"
 
 
 class Engines:
@@ -46,7 +47,7 @@ class Engines:
         The image has the name that AWS gives it; an image of one architecture takes the place of the
         other's.
         """
-        kind = ENGINES[name]
+        kind = BridgedDocker if name == BRIDGED else ENGINES[name]
         if reason := kind.lacks():
             unavailable(reason)
         if name not in self._started:

@@ -165,6 +165,11 @@ REFUSALS = (
         hint="try again in a minute",
     ),
     Refusal(
+        codes=("ResourceNotFoundException",),
+        cause="there is no such thing in {region} ({said})",
+        hint="see that region, name and version are right, and that the credentials are of that account",
+    ),
+    Refusal(
         codes=("CodeStorageExceededException",),
         cause="the account's storage for functions and layers in {region} is full",
         hint=_DELETE + ", or ask for a higher quota",

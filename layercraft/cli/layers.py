@@ -32,6 +32,7 @@ from layercraft.cli.parameters import (
     Region,
     Require,
     Requirements,
+    Role,
     Runtime,
     RuntimePackages,
     Snippet,
@@ -94,6 +95,10 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     region: Region = None,
     profile: Profile = None,
     snippet: Snippet = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="With -p: run the imports in a temporary function (--role).")
+    ] = False,
+    role: Role = None,
     top: Top = 10,
     html: Html = None,
     index_url: IndexUrl = None,
@@ -104,7 +109,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Build layers: one zip for each NAME, or one from --require and --requirements."""
-    from layercraft.cli.publishing import build_publisher
+    from layercraft.cli.publishing import build_publisher, build_tester
     from layercraft.cli.reports import built_document, save_treemap, show_built
     from layercraft.cli.verdicts import show_static_verdict, show_verification
     from layercraft.cli.verification import proved
@@ -142,6 +147,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     publisher = build_publisher(
         console, wanted=publish, bucket=bucket, regions=region, profile=profile, snippet=snippet
     )
+    tester = build_tester(publisher, wanted=test, role=role, profile=profile)
     documents = []
     codes = []
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:
@@ -159,6 +165,10 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
                 show_static_verdict(console, verdict)
             codes.append(_exit_code(verdict, verify=verify))
             published = publisher.after_build(built.zip, codes) if publisher else {}
+            if tester and (choice := tester(published)):
+                verdict = proved(built, recipe, opened, console, choice)
+                show_verification(console, verdict, None)
+                codes.append(_exit_code(verdict, verify=True))
             if as_json:
                 documents.append(built_document(built, top, verdict) | published)
     if as_json:

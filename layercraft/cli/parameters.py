@@ -116,6 +116,10 @@ Bucket = Annotated[
         help="Where a zip over 50 MB lies while it is published; {region} stands for each region.",
     ),
 ]
+Role = Annotated[
+    str | None,
+    typer.Option("--role", metavar="ARN", help="What the temporary function of the lambda engine runs as."),
+]
 Snippet = Annotated[
     str | None,
     typer.Option(

@@ -30,7 +30,7 @@ from layercraft.errors import UsageError
 from layercraft.verification.report import FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from layercraft.aws.layer_version import Publication
     from layercraft.aws.publish_options import PublishOptions
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from layercraft.console import Console
     from layercraft.sources import Sources
     from layercraft.target import Target
+    from layercraft.verification.engines import Choice
 
 
 def publish(  # noqa: PLR0913 (a command's options are its parameters)
@@ -191,6 +192,30 @@ def build_publisher(  # noqa: PLR0913 (what `build` was given)
         if value:
             raise UsageError(f"{option} says how to publish, and nothing is to be published", hint="add -p")
     return None
+
+
+def build_tester(
+    publisher: Publisher | None, *, wanted: bool, role: str | None, profile: str | None
+) -> Callable[[dict[str, Any]], Choice | None] | None:
+    """Give what finds the engine for the first version that a build published; None where none is wanted.
+
+    Raises:
+        UsageError: no role is named, or nothing is to be published.
+    """
+    from layercraft.cli.cloud import Cloud
+
+    if not wanted:
+        return None
+    if publisher is None:
+        raise UsageError("--test runs what was published, and nothing is to be published", hint="add -p")
+    cloud = Cloud(role=role, region=publisher.regions[0], profile=profile, bucket=None)
+    cloud.choice()  # so that what is wrong with it is told before anything is built
+
+    def choice(published: dict[str, Any]) -> Choice | None:
+        versions = published.get("publication", {}).get("versions", ())
+        return cloud.choice(arn=versions[0]["arn"]) if versions else None
+
+    return choice
 
 
 def prepare(

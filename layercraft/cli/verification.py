@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from layercraft.cli.cloud import LAMBDA, Cloud
 from layercraft.cli.parameters import (
     OUTPUT,
     Architecture,
+    Bucket,
     CacheDir,
     IndexApiOption,
     IndexUrl,
     Json,
     Offline,
     Output,
+    Profile,
     Quiet,
+    Role,
     Runtime,
     console_for,
     read_target,
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from layercraft.sources import Sources
     from layercraft.target import Target
     from layercraft.verification.checks import Checks
-    from layercraft.verification.engines import Engine
+    from layercraft.verification.engines import Choice, Engine
     from layercraft.verification.handler import Invocation
     from layercraft.verification.layer import LayerUnderTest
     from layercraft.verification.report import Verification
@@ -56,10 +60,13 @@ class Wishes:
 
 
 def verify(  # noqa: PLR0913 (a command's options are its parameters)
-    layers: Annotated[list[str], typer.Argument(metavar="ZIP|NAME...", help="Layers, or recipes to build.")],
+    layers: Annotated[
+        list[str], typer.Argument(metavar="ZIP|NAME|ARN...", help="Layers, or recipes to build.")
+    ],
     *,
     engine: Annotated[
-        str, typer.Option("--engine", metavar="NAME", help="auto, static, native, emulated or container.")
+        str,
+        typer.Option("--engine", metavar="NAME", help="auto, static, native, emulated, container or lambda."),
     ] = "auto",
     runtime: Runtime = None,
     architecture: Architecture = None,
@@ -97,6 +104,12 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
     pull: Annotated[
         bool, typer.Option("--pull/--no-pull", help="Bring the image where it is missing.")
     ] = True,
+    role: Role = None,
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="REGION", help="The AWS region of the lambda engine.")
+    ] = None,
+    profile: Profile = None,
+    bucket: Bucket = None,
     output: Output = OUTPUT,
     index_url: IndexUrl = None,
     index_api: IndexApiOption = "json",
@@ -134,11 +147,19 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
     given = read_target(runtime, architecture, console) if runtime or architecture else None
     documents: list[dict[str, Any]] = []
     codes: list[int] = []
-    with sources(index_url, index_api, cache_dir, offline=offline) as opened:
+    cloud = Cloud(role=role, region=region, profile=profile, bucket=bucket)
+    with (
+        sources(index_url, index_api, cache_dir, offline=offline) as opened,
+        TemporaryDirectory(prefix="layercraft-") as folder,
+    ):
         for each in layers:
-            path, recipe = _zip_of(each, given, output, opened, console)
-            layer = read_layer(path, given)
-            choice = choose_engine(layer.target, search, opened.cache, console)
+            fetched = cloud.fetched(each, Path(folder), opened, console) if each.startswith("arn:") else None
+            path, recipe = (fetched.zip, None) if fetched else _zip_of(each, given, output, opened, console)
+            layer = read_layer(path, given or (fetched.target if fetched else None))
+            if engine == LAMBDA:
+                choice = cloud.choice(fetched)
+            else:
+                choice = choose_engine(layer.target, search, opened.cache, console)
             console.notice(choice.why)
             checks = _checks(layer, recipe, wishes)
             with like_runtime(choice.engine, layer, opened, console) as ready:
@@ -163,8 +184,10 @@ def search_here() -> Search:
     )
 
 
-def proved(built: Built, recipe: Recipe, opened: Sources, console: Console) -> Verification:
-    """Run what the recipe wants checked of a layer just built, in the strongest engine here.
+def proved(
+    built: Built, recipe: Recipe, opened: Sources, console: Console, choice: Choice | None = None
+) -> Verification:
+    """Run what the recipe wants checked of a layer just built, in the engine chosen or the strongest here.
 
     Raises:
         LayercraftError: this machine is at fault, not the layer.
@@ -177,7 +200,7 @@ def proved(built: Built, recipe: Recipe, opened: Sources, console: Console) -> V
 
     target = built.record.target
     layer = read_layer(built.zip, Target.parse(target.runtime, target.architecture))
-    choice = choose_engine(layer.target, search_here(), opened.cache, console)
+    choice = choice or choose_engine(layer.target, search_here(), opened.cache, console)
     console.notice(choice.why)
     checks = _checks(layer, recipe, Wishes())
     with like_runtime(choice.engine, layer, opened, console) as ready:

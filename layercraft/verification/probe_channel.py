@@ -181,18 +181,19 @@ def ask_probe(  # noqa: PLR0913 (how a process is started)
         problem = f"it did not end within {job.deadline + _END:.0f} seconds"
     elif ended.flooded:
         problem = "it printed without end"
-    elif not listener.said_goodbye:
-        problem = _last_words(ended.err + b"\n" + listener.noise) or f"it ended with exit code {ended.code}"
-    return Answers(
-        results=tuple(map(listener.results.get, range(len(job.items)))),
-        started=frozenset(listener.started),
-        python=listener.hello.get("version", ""),
-        machine=listener.hello.get("machine", ""),
-        confined=listener.confined,
-        problem=problem,
-        ended=ended.code,
-        noise=ended.err.decode("utf-8", "replace"),
-    )
+    return listener.answers(job, problem=problem, code=ended.code, err=ended.err)
+
+
+def read_answers(  # noqa: PLR0913 (what is known of how it ended)
+    output: bytes, job: Job, token: str, *, problem: str, code: int, err: bytes
+) -> Answers:
+    """Give the answers of a probe that ran elsewhere, of whose stdout this is the beginning or all.
+
+    `problem` tells why it is not all, where that is known; `err` is what it wrote to stderr.
+    """
+    listener = _Listener(token, lambda _: None)
+    listener.hear(output + b"\n")
+    return listener.answers(job, problem=problem, code=code, err=err)
 
 
 class _Listener:
@@ -217,6 +218,21 @@ class _Listener:
                 self._take(message)
             else:
                 self.noise = (self.noise + line[-_NOISE:] + b"\n")[-_NOISE:]
+
+    def answers(self, job: Job, *, problem: str, code: int, err: bytes) -> Answers:
+        """Give all that was told, once nothing more can come."""
+        if not (problem or self.said_goodbye):
+            problem = _last_words(err + b"\n" + self.noise) or f"it ended with exit code {code}"
+        return Answers(
+            results=tuple(map(self.results.get, range(len(job.items)))),
+            started=frozenset(self.started),
+            python=self.hello.get("version", ""),
+            machine=self.hello.get("machine", ""),
+            confined=self.confined,
+            problem=problem,
+            ended=code,
+            noise=err.decode("utf-8", "replace"),
+        )
 
     def _take(self, message: dict[str, Any]) -> None:
         number = message.get("item")
