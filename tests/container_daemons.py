@@ -109,7 +109,7 @@ class PrivateDocker(PrivateEngine):
     """A docker daemon without networks: containers reach nothing but themselves."""
 
     name = "docker"
-    programs = ("docker", "dockerd", "containerd", "runc")
+    programs: tuple[str, ...] = ("docker", "dockerd", "containerd", "runc")
     bridge = "none"
 
     def __init__(self) -> None:
