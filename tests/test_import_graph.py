@@ -113,9 +113,19 @@ def test_a_source_that_cannot_be_parsed_keeps_all_that_it_may_mean() -> None:
     assert needed(SUITE | {"a/core.py": broken}) == HELPER
 
 
-def test_a_folder_without_an_init_is_a_package_too() -> None:
-    files = {"a/__init__.py": b"from a.tests import helper", "a/tests/helper.py": b"", "a/tests/x.txt": b""}
-    assert needed(files) == ["a/tests/helper.py", "a/tests/x.txt"]
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        (b"from a.tests import helper", ["helper.py"]),
+        (b"from a.tests.helper import something", ["helper.py"]),
+        (b"import a.tests", ["helper.py", "other.py", "x.txt"]),
+        (b"from a import tests", ["helper.py", "other.py", "x.txt"]),
+        (b"from a.tests import *", ["helper.py", "other.py", "x.txt"]),
+    ],
+)
+def test_a_folder_without_an_init_is_a_package_too(source: bytes, kept: list[str]) -> None:
+    files = dict.fromkeys(["a/tests/helper.py", "a/tests/other.py", "a/tests/x.txt"], b"")
+    assert needed(files | {"a/__init__.py": source}) == [f"a/tests/{name}" for name in kept]
 
 
 def test_a_suspect_in_a_folder_that_stays_is_known_by_its_own_name() -> None:

@@ -135,9 +135,10 @@ class ImportGraph:
         try:
             for each in read_imports(source, self._version):
                 module = resolve(each.module, package) if each.when is not When.NEVER else None
-                if module:
+                children = [f"{module}.{name}" for name in each.names]
+                if module and not (module in self._namespaces and self._modules.keys() & {*children}):
                     yield module
-                    yield from (f"{module}.{name}" for name in each.names)
+                yield from children if module else ()
             found = self._in_strings(source)
         except UnreadableSourceError:
             found = (module for mention in mentions(source) for module in mentioned_modules(mention))
@@ -162,7 +163,7 @@ class ImportGraph:
                 name = ".".join(parts[:count])
                 for path in self._modules.get(name, ()):
                     self._keep(path, by)
-                self._keep_all(self._namespaces.get(name), by)
+            self._keep_all(self._namespaces.get(module), by)
 
     def _keep(self, path: str, by: str) -> None:
         if path in self._needed:
