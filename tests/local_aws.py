@@ -359,7 +359,8 @@ class _Handler(BaseHTTPRequestHandler):
             if (name, method) == (service, self.command) and (not key or key in query)
             if re.fullmatch(path, parts.path)
         )
-        operation = next(known, f"{self.command} {parts.path}")
+        target = self.headers.get("x-amz-target", "").rpartition(".")[2]  # of services that speak JSON 1.1
+        operation = target or next(known, f"{self.command} {parts.path}")
         return Call(service=service, region=region, operation=operation, path=unquote(parts.path), size=size)
 
     def _forwarded(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:

@@ -1,6 +1,7 @@
 """The commands of the README: tests run them, and `python tests/readme_commands.py` renews their output.
 
-Those that need a container engine find a private docker with a stand-in for AWS's image.
+Those that need a container engine find a private docker with a stand-in for AWS's image; those that
+publish find a local AWS with the bucket `my-layers`.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from container_daemons import PrivateDocker
 from lambda_like.images import image_archive
+from local_aws import LocalAws
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 README = Path(__file__).parents[1] / "README.md"
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -53,15 +56,22 @@ def run(
     )
 
 
+@contextmanager
+def aws_environment(folder: Path) -> Iterator[Mapping[str, str]]:
+    """Start a local AWS as the examples expect it, and give what leads there."""
+    with LocalAws(folder) as aws:
+        aws.bucket("my-layers")
+        yield aws.environment
+
+
 def rewrite(environment: Mapping[str, str]) -> None:
     """Put today's output below every command of the README."""
-    with TemporaryDirectory() as first:
+    with TemporaryDirectory() as first, aws_environment(Path(first) / "aws") as aws:
         for command, _ in shown():  # fills the cache, so that no progress is told below
-            run(command, Path(first), environment)
-    with TemporaryDirectory() as folder:
-        outputs = iter(
-            [run(command, Path(folder), environment, joined=True).stdout for command, _ in shown()]
-        )
+            run(command, Path(first), {**environment, **aws})
+    with TemporaryDirectory() as folder, aws_environment(Path(folder) / "aws") as aws:
+        seen = {**environment, **aws}
+        outputs = iter([run(command, Path(folder), seen, joined=True).stdout for command, _ in shown()])
 
     def with_outputs(block: re.Match[str]) -> str:
         commands = [part.partition("\n")[0] for part in _COMMAND.split(block[1])[1:]]

@@ -11,6 +11,7 @@ import pytest
 from engine_fixtures import BRIDGED
 from local_aws import ACCOUNT, LocalAws
 from published_layers import built
+from readme_policies import POLICIES, allowed, needed
 from wheelhouse import WheelDraft
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def test_a_zip_is_published_run_and_gone_again(there: CommandLine, lambda_aws: L
     assert "works on python3.12 x86_64: 1 import ran, engine lambda" in ran.out
     assert "ran in a function of AWS Lambda with arn:aws:lambda:eu-west-1:" in ran.out
     assert left(lambda_aws) == NOTHING
+    # iam:PassRole is asked for by CreateFunction, inside of AWS.
+    beside = {"lambda:ListLayerVersions", "lambda:PublishLayerVersion", "iam:PassRole"}
+    assert needed(lambda_aws.calls) | beside == allowed(POLICIES[1]) | beside
 
 
 @pytest.mark.engines

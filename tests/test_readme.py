@@ -14,23 +14,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine_fixtures import Engines
+    from local_aws import LocalAws
 
 VERDICT = r"\S+\.zip: .*, engine \w+"
+PUBLISHED = r"[a-z]+(-[a-z]+)+-\d  (published|unchanged|would be published)  .*"
 HEADING = r"[A-Z][a-z ]+(\(.*\))?"
 
 
 @pytest.mark.network
-def test_every_command_of_the_readme_does_what_is_shown(tmp_path: Path) -> None:
+def test_every_command_of_the_readme_does_what_is_shown(tmp_path: Path, aws: LocalAws) -> None:
+    aws.bucket("my-layers")
     commands = [(command, output) for command, output in shown() if not needs_containers(command)]
     assert len(commands) > 5
     for command, output in commands:
-        check(command, output, tmp_path, os.environ)
+        check(command, output, tmp_path, os.environ | aws.environment)
 
 
 @pytest.mark.engines
 @pytest.mark.network
-def test_those_that_run_containers_do_too(tmp_path: Path, engines: Engines) -> None:
-    environment = os.environ | engines("docker", "3.12").environment
+def test_those_that_run_containers_do_too(tmp_path: Path, engines: Engines, aws: LocalAws) -> None:
+    aws.bucket("my-layers")
+    environment = os.environ | engines("docker", "3.12").environment | aws.environment
     assert any(needs_containers(command) for command, _ in shown())
     for command, output in shown():
         check(command, output, tmp_path, environment)
@@ -51,5 +55,5 @@ def expected_code(command: str, output: str) -> int:
 
 
 def steady(output: str) -> list[str]:
-    """Give headings and verdicts; versions and sizes move, these do not."""
-    return [line for line in output.splitlines() if re.fullmatch(f"{HEADING}|{VERDICT}", line)]
+    """Give headings, verdicts and what was published; versions and sizes move, these do not."""
+    return [line for line in output.splitlines() if re.fullmatch(f"{HEADING}|{VERDICT}|{PUBLISHED}", line)]

@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from command_line import CommandLine
+    from local_aws import LocalAws
 
 pytestmark = pytest.mark.network
 
@@ -65,3 +66,19 @@ def test_what_cannot_be_built_is_told(online: CommandLine, require: str, reason:
     assert (ran.code, ran.out) == (1, "")
     assert reason in ran.err
     assert online.made() == []
+
+
+def test_scikit_learn_is_built_and_published_through_s3_in_one(online: CommandLine, aws: LocalAws) -> None:
+    online.environment |= aws.environment
+    bucket = aws.bucket("layers")
+    ran = online.must("build", "sklearn", "-p", "-b", bucket)
+    arn = "arn:aws:lambda:eu-west-1:123456789012:layer:sklearn_3_13_x86_64:1"
+    assert f"eu-west-1  published  {arn}" in ran.out
+    assert aws.count("UploadPart") > 5
+    assert aws.objects(bucket) == []
+    version = aws.client("lambda").get_layer_version_by_arn(Arn=arn)
+    zipped = (online.outputs / "sklearn_3_13_x86_64.zip").stat().st_size
+    assert (version["Content"]["CodeSize"], version["CompatibleRuntimes"]) == (zipped, ["python3.13"])
+    assert version["Description"].startswith("scipy ")
+    again = online.must("publish", "outputs/sklearn_3_13_x86_64.zip", "-b", bucket)
+    assert again.out == f"eu-west-1  unchanged  {arn}\n"
