@@ -45,6 +45,7 @@ def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_u
         "files": [[_place(path, recipe.folder), _digest(path)] for path in recipe.files],
         "exclude": sorted({*recipe.exclude, *options.exclude}),
         "extra": [[each.path, each.file, each.requirement, each.member] for each in recipe.extra_files],
+        "bytecode": [options.bytecode or recipe.cleanup.bytecode, options.python and str(options.python)],
         "guards": [options.runtime_packages or recipe.runtime_packages, options.keep_gpu or recipe.keep_gpu],
         "preset": options.preset or recipe.preset,
         "cleanup": options.preset != "none",

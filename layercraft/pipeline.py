@@ -178,11 +178,11 @@ def _build(job: Job, inputs: str) -> Built:
     from layercraft.layer.sizes import check_limit
     from layercraft.layer.tree import Tree
     from layercraft.layer.unpacked import lay_out
-    from layercraft.transformations import tell_conflicts, transformed
+    from layercraft.transformations import compiler_for, tell_conflicts, transformed
 
     told = RememberingReporter(job.reporter)
     told.notice(f"building {job.recipe.name} for {job.target}")
-    job = replace(job, reporter=told)
+    job = replace(job, reporter=told, compiler=compiler_for(job))
     zip_path, lock_path, record_path = output_paths(job.recipe, job.target, job.options)
     with TemporaryDirectory(prefix="layercraft-") as staging:
         locked, fetched = locked_wheels(job)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from layercraft.events import Reporter
+    from layercraft.host.interpreters import Interpreter
     from layercraft.recipe.options import BuildOptions
     from layercraft.recipe.recipe import Recipe
     from layercraft.recipe.requirements import Requested
@@ -35,13 +36,17 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One build: what, for which target, how, from where, and who is told."""
+    """One build: what, for which target, how, from where, and who is told.
+
+    `compiler` is the Python that makes bytecode, where some is wanted.
+    """
 
     recipe: Recipe
     target: Target
     options: BuildOptions
     sources: Sources
     reporter: Reporter
+    compiler: Interpreter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

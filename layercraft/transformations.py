@@ -1,4 +1,4 @@
-"""All that changes the tree between wheels and zip, in one order: script, rules, files, strip, RECORDs."""
+"""All that changes the tree between wheels and zip: script, rules, files, strip, bytecode, RECORDs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from layercraft.errors import ConflictError
+from layercraft.errors import ConflictError, UsageError
 from layercraft.events import SILENT
 from layercraft.layer.change import Reason
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from layercraft.events import Reporter
     from layercraft.formats.record_file import Recorded
+    from layercraft.host.interpreters import Interpreter
     from layercraft.layer.change import Change
     from layercraft.layer.contents import Contents
     from layercraft.layer.rules import Needed, Rule
@@ -63,7 +64,8 @@ def transformed(
     tree = changes[-1].tree if changes else tree
     if job.recipe.strips(job.options):
         changes.append(_stripped(job, tree, locked, donors))
-        tree = changes[-1].tree
+    changes += _with_bytecode(job, changes[-1].tree if changes else tree, locked, staging)
+    tree = changes[-1].tree if changes else tree
     return (*changes, rewrite_records(tree))
 
 
@@ -92,6 +94,8 @@ def foreseen(
         suspects = sum(entry.size for entry in tree.entries.values() if may_be_stripped(entry, tree))
         bounds.append(Bound(reason=REASON, at_most=suspects))
     records = rewrite_records(tree, unknown=_of_right_length)
+    if _bytecode(job) != "none":
+        bounds.append(Bound(reason=Reason(source="bytecode", rule=_bytecode(job)), at_most=records.tree.size))
     if job.recipe.script and job.options.preset != "none":
         bounds.append(Bound(reason=Reason(source=job.recipe.script.name), at_most=records.tree.size))
     return (*changes, records), tuple(bounds)
@@ -105,6 +109,53 @@ def _of_right_length(content: Content, contents: Contents) -> Recorded:
     if isinstance(content, Inline):
         return computed(content, contents)
     return replace(Recorded.of(b""), size=content.size)
+
+
+def compiler_for(job: Job) -> Interpreter | None:
+    """Find the Python that makes the bytecode of a job; None when no bytecode is wanted.
+
+    Raises:
+        UsageError: there is none of the target's minor version, or the one named is another.
+    """
+    if _bytecode(job) == "none":
+        return None
+    from layercraft.host.interpreters import find_interpreters, read_interpreter
+
+    options, version = job.options, job.target.runtime.version
+    if options.python:
+        return read_interpreter(options.python, version, None, search_path=options.search_path)
+    found = find_interpreters(
+        version,
+        None,
+        search_path=options.search_path,
+        pyenv_root=options.pyenv_root,
+        uv_root=options.uv_root,
+    )
+    if not found:
+        wanted = "{}.{}".format(*version)
+        raise UsageError(
+            f"bytecode for {job.target.runtime.name} is made by a Python {wanted}, "
+            "and none is on PATH, in pyenv or in uv",
+            hint=f"install one (uv python install {wanted}), or name one with --python",
+        )
+    return found[0]
+
+
+def _bytecode(job: Job) -> str:
+    return job.options.bytecode or job.recipe.cleanup.bytecode or "none"
+
+
+def _with_bytecode(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
+    if job.compiler is None:
+        return ()
+    from layercraft.layer.bytecode import compile_sources
+
+    folder = staging / "bytecode"
+    folder.mkdir()
+    requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
+    return (
+        compile_sources(tree, _bytecode(job), job.compiler, folder, requires=requires, reporter=job.reporter),
+    )
 
 
 def _cleaned(job: Job, tree: Tree, locked: Lock, needed: Needed, reporter: Reporter) -> tuple[Change, ...]:

@@ -34,6 +34,7 @@ preset = "none"
 remove = ["**/tests/", "*.pyi"]
 keep = ["numpy/_core/tests/"]
 strip = true
+bytecode = "only"
 
 [verify]
 imports = ["sklearn", "sklearn.ensemble"]
@@ -44,6 +45,7 @@ unzipped = "230 MB"
 """
 
 KNOWN = "cleanup, description, exclude, files, keep-gpu, license, limits, runtime-packages, verify"
+KNOWN_CLEANUP = "cleanup.bytecode, cleanup.keep, cleanup.preset, cleanup.remove, cleanup.strip"
 
 
 def parse(text: str) -> LayerFile:
@@ -64,7 +66,11 @@ def test_all_keys_are_read() -> None:
         runtime_packages="include",
         keep_gpu=True,
         cleanup=Cleanup(
-            preset="none", remove=("**/tests/", "*.pyi"), keep=("numpy/_core/tests/",), strip=True
+            preset="none",
+            remove=("**/tests/", "*.pyi"),
+            keep=("numpy/_core/tests/",),
+            strip=True,
+            bytecode="only",
         ),
         verify=Verify(imports=("sklearn", "sklearn.ensemble"), script="checks/smoke.py"),
         limits=Limits(unzipped=230 * 2**20),
@@ -87,7 +93,7 @@ def test_an_empty_file_leaves_all_to_the_defaults() -> None:
         ("[limit]\nunzipped = 1", "limit: unknown key; nearest: limits"),
         (
             "[cleanup]\nzip = true",
-            "cleanup.zip: unknown key; known: cleanup.keep, cleanup.preset, cleanup.remove, cleanup.strip",
+            f"cleanup.zip: unknown key; known: {KNOWN_CLEANUP}",
         ),
         ("[cleanup]\nstrip = 'yes'", "cleanup.strip: expected a boolean, got a string"),
         ("[cleanup]\nstripp = true", "cleanup.stripp: unknown key; nearest: cleanup.strip"),
@@ -108,6 +114,10 @@ def test_an_empty_file_leaves_all_to_the_defaults() -> None:
         ("[[verify]]", "verify: expected a table, [verify], got a list"),
         ("[cleanup]\npreset = 'saef'", 'cleanup.preset: unknown preset "saef"; nearest: safe'),
         ("[cleanup]\npreset = 'x'", 'cleanup.preset: unknown preset "x"; known: none, safe, small'),
+        (
+            "[cleanup]\nbytecode = 'all'",
+            'cleanup.bytecode: unknown choice "all"; known: none, unchecked-hash, only',
+        ),
         ("[cleanup]\nremove = [{}]", "cleanup.remove[0]: expected a string, got a table"),
         ("[cleanup]\nremove = ['!x']", 'cleanup.remove[0]: "!x": what shall stay goes to cleanup.keep'),
         ("[cleanup]\nkeep = ['a', '']", 'cleanup.keep[1]: "" matches nothing'),

@@ -13,6 +13,7 @@ from layercraft.cli.parameters import (
     OUTPUT,
     Architecture,
     Bucket,
+    Bytecode,
     CacheDir,
     Constraint,
     Exclude,
@@ -39,6 +40,7 @@ from layercraft.cli.parameters import (
     Strip,
     Top,
     console_for,
+    python_roots,
     read_target,
     refuse_several,
     refuse_unknown,
@@ -65,6 +67,10 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     lock: LockFile = None,
     runtime_packages: RuntimePackages = None,
     keep_gpu: KeepGpu = False,
+    bytecode: Bytecode = None,
+    python: Annotated[
+        Path | None, typer.Option("--python", metavar="PATH", help="The interpreter that makes the bytecode.")
+    ] = None,
     output: Output = OUTPUT,
     preset: Preset = None,
     strip: Strip = None,
@@ -115,7 +121,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.cli.verification import proved
     from layercraft.layer.presets import preset as known_preset
     from layercraft.pipeline import build as build_layer
-    from layercraft.recipe.options import RUNTIME_PACKAGES, BuildOptions
+    from layercraft.recipe.options import BYTECODE, RUNTIME_PACKAGES, BuildOptions
 
     console = console_for(as_json=as_json, quiet=quiet)
     refuse_beside_lock(
@@ -126,6 +132,8 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     if preset:
         known_preset(preset)
     refuse_unknown("--runtime-packages", runtime_packages, RUNTIME_PACKAGES)
+    refuse_unknown("--bytecode", bytecode, BYTECODE)
+    pyenv_root, uv_root = python_roots()
     recipes = recipes_of(names, require, requirements, constraint, name, lock)
     refuse_several("--unpacked", unpacked, len(recipes))
     refuse_several("--html", html, len(recipes))
@@ -135,6 +143,10 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
         exclude=globs(exclude),
         runtime_packages=runtime_packages,
         keep_gpu=keep_gpu,
+        bytecode=bytecode,
+        python=python,
+        pyenv_root=pyenv_root,
+        uv_root=uv_root,
         preset=preset,
         strip=strip,
         compress=_compress(compress),

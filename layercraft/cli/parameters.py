@@ -79,6 +79,10 @@ Html = Annotated[
     Path | None,
     typer.Option("--html", metavar="FILE", help="Also write a page with a treemap, for any browser."),
 ]
+Bytecode = Annotated[
+    str | None,
+    typer.Option("--bytecode", metavar="MODE", help="none, unchecked-hash (beside the sources) or only."),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for what is made.")]
 IndexUrl = Annotated[
     str | None,
@@ -156,6 +160,14 @@ def read_target(
     if warning:
         console.warning(warning)
     return target
+
+
+def python_roots() -> tuple[Path, Path]:
+    """Give where pyenv and uv keep their Pythons for this user."""
+    return (
+        Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv"),
+        Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python"),
+    )
 
 
 def refuse_unknown(option: str, value: str | None, known: Sequence[str]) -> None:

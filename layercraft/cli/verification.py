@@ -26,6 +26,7 @@ from layercraft.cli.parameters import (
     Role,
     Runtime,
     console_for,
+    python_roots,
     read_target,
     sources,
 )
@@ -177,11 +178,8 @@ def search_here() -> Search:
     """Give where engines are looked for on this machine."""
     from layercraft.verification.verdict import Search
 
-    return Search(
-        environment=os.environ,
-        pyenv_root=Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv"),
-        uv_root=Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local/share/uv/python"),
-    )
+    pyenv_root, uv_root = python_roots()
+    return Search(environment=os.environ, pyenv_root=pyenv_root, uv_root=uv_root)
 
 
 def proved(

@@ -65,7 +65,7 @@ class _UnfitError(Exception):
 
 def find_interpreters(
     version: tuple[int, int],
-    machine: str,
+    machine: str | None,
     *,
     search_path: str = os.defpath,
     pyenv_root: Path | None = None,
@@ -73,6 +73,7 @@ def find_interpreters(
 ) -> tuple[Interpreter, ...]:
     """Give the Pythons of this minor version, machine and glibc, the newest patch release first.
 
+    Without `machine`, any CPython will do that runs here: it shall load nothing that was compiled.
     They are looked for as `python3.X` in the folders of `search_path`, among the versions of pyenv
     below `pyenv_root`, and among those that uv manages below `uv_root`. Programs that do not start,
     other implementations, debug builds and free-threaded ones are passed over.
@@ -80,28 +81,28 @@ def find_interpreters(
     found: dict[Path, Interpreter] = {}
     for source, path in _candidates(version, search_path, pyenv_root, uv_root):
         try:
-            interpreter = _asked(path, source, search_path)
+            interpreter = _asked(path, source, search_path, any_build=machine is None)
         except _UnfitError:
             continue
-        if interpreter.version[:2] == version and interpreter.machine == machine:
+        if interpreter.version[:2] == version and machine in (interpreter.machine, None):
             found.setdefault(interpreter.executable, interpreter)
     return tuple(sorted(found.values(), key=lambda each: each.version, reverse=True))
 
 
 def read_interpreter(
-    path: Path, version: tuple[int, int], machine: str, *, search_path: str = os.defpath
+    path: Path, version: tuple[int, int], machine: str | None, *, search_path: str = os.defpath
 ) -> Interpreter:
-    """Give the interpreter that a user named.
+    """Give the interpreter that a user named. Without `machine`, any CPython of the version will do.
 
     Raises:
         UsageError: it does not run here, or is not what the layer was built for.
     """
-    wanted = "Python {}.{} for {} and glibc".format(*version, machine)
+    wanted = "Python {}.{}".format(*version) + (f" for {machine} and glibc" if machine else "")
     try:
-        interpreter = _asked(path, "--python", search_path)
+        interpreter = _asked(path, "--python", search_path, any_build=machine is None)
     except _UnfitError as error:
         raise UsageError(f"{path} {error}", hint=f"name a {wanted}") from None
-    if interpreter.version[:2] != version or interpreter.machine != machine:
+    if interpreter.version[:2] != version or machine not in (interpreter.machine, None):
         raise UsageError(
             f"{path} is Python {interpreter.full_version} for {interpreter.machine}, "
             f"and the layer needs {wanted}"
@@ -147,7 +148,7 @@ def _candidates(
                 yield source, found / "bin" / name
 
 
-def _asked(path: Path, source: str, search_path: str) -> Interpreter:
+def _asked(path: Path, source: str, search_path: str, *, any_build: bool) -> Interpreter:
     """Ask a program what it is; where it lacks its own library, with the folder beside it that has one."""
     try:
         if not path.is_file():
@@ -160,7 +161,7 @@ def _asked(path: Path, source: str, search_path: str) -> Interpreter:
         environment = {"PATH": search_path} | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
         answer, problem = answer_of([path], environment)
         if answer:
-            return _interpreter(answer, source, libraries)
+            return _interpreter(answer, source, libraries, any_build=any_build)
     raise _UnfitError(problem)
 
 
@@ -180,7 +181,7 @@ def answer_of(command: Sequence[str | Path], environment: Mapping[str, str]) -> 
     return ended.out.decode("utf-8", "replace"), ""
 
 
-def _interpreter(answer: str, source: str, libraries: str) -> Interpreter:
+def _interpreter(answer: str, source: str, libraries: str, *, any_build: bool) -> Interpreter:
     try:
         told = described(answer)
         major, minor, patch = map(int, told["version"])
@@ -188,7 +189,7 @@ def _interpreter(answer: str, source: str, libraries: str) -> Interpreter:
         executable = Path(told["executable"])
     except (ValueError, KeyError, TypeError):
         raise _UnfitError("is no Python") from None
-    if told["unfit"]:
+    if told["unfit"] and not (any_build and told["implementation"] == "cpython"):
         raise _UnfitError(told["unfit"])
     return Interpreter(
         executable=executable,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from layercraft.errors import ConfigurationError, UsageError
 from layercraft.recipe.extra_files import ExtraFile, read_extra_files
 from layercraft.recipe.names import distribution_glob, nearest
-from layercraft.recipe.options import RUNTIME_PACKAGES
+from layercraft.recipe.options import BYTECODE, RUNTIME_PACKAGES
 from layercraft.recipe.toml_table import TomlTable
 from layercraft.target import UNZIPPED_LIMIT
 
@@ -42,6 +42,9 @@ class Cleanup:
 
     remove: tuple[str, ...] = ()
     """gitignore-style globs, relative to `python/`."""
+
+    bytecode: str | None = None
+    """One of BYTECODE; None when the file does not say."""
 
     keep: tuple[str, ...] = ()
     """Globs that win over `remove` and over the preset."""
@@ -156,6 +159,7 @@ def _layer_file(table: TomlTable) -> LayerFile:
             remove=cleanup.strings("remove", _file_glob),
             keep=cleanup.strings("keep", _file_glob),
             strip=cleanup.boolean("strip"),
+            bytecode=cleanup.string("bytecode", _one_of(BYTECODE, "choice")),
         ),
         verify=Verify(
             imports=verify.strings("imports", _module),

@@ -9,6 +9,9 @@ from typing import Literal
 
 Compress = Literal["fast", "best"]
 
+BYTECODE = ("none", "unchecked-hash", "only")
+"""No bytecode, bytecode beside the sources, or bytecode in their place."""
+
 RUNTIME_PACKAGES = ("auto", "include", "exclude")
 """Whether what the runtime brings itself is left out: where nothing speaks against it, never, always."""
 
@@ -40,6 +43,18 @@ class BuildOptions:
 
     compress: Compress = "fast"
     """"fast" copies what is deflated already; "best" deflates all again, as small as can be, for minutes."""
+
+    bytecode: str | None = None
+    """One of BYTECODE, in place of the recipe's; None for the recipe's, else "none"."""
+
+    python: Path | None = None
+    """The interpreter to compile bytecode with; None: one of the target's version that is found."""
+
+    pyenv_root: Path | None = None
+    """Where pyenv keeps its Pythons, to look for that interpreter."""
+
+    uv_root: Path | None = None
+    """Where uv keeps its Pythons, to look for that interpreter."""
 
     strict: bool = False
     """Two distributions that bring different files at one path are an error."""
