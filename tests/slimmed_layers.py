@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from layercraft.verification.report import Outcome
 
 SAFE = Cleanup(preset="safe")
-SMALL = Cleanup(preset="small")
+SMALL = Cleanup(preset="small", strip=True)
 TEST = re.compile(r"(.*\.)?(_?tests?|conftest|test_\w+)(\..*)?")
 """Names of modules that only a test runner wants."""
 
