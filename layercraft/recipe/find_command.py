@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 _PATTERNS = ("-name", "-iname", "-path", "-wholename", "-ipath", "-iwholename")
 _WITH_VALUE = (*_PATTERNS, "-type", "-maxdepth", "-mindepth")
-_IGNORED = ("-print", "-print0", "-ls", "-depth", "-d", "-true", "-xdev", "-mount", "-noleaf")
+_IGNORED = ("-ls", "-depth", "-d", "-true", "-xdev", "-mount", "-noleaf")
 _OPTIONS = ("-H", "-L", "-P")
 _OR = ("-o", "-or")
-_ACTIONS = {"-delete": "remove", "-prune": "prune"}
+_ACTIONS = {"-delete": "remove", "-prune": "prune", "-print": "print", "-print0": "print"}
 _EXECUTING = ("-exec", "-execdir")
 
 
@@ -32,7 +32,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """What must hold all at once, and what is done then: "remove", "prune", or nothing."""
+    """What must hold all at once, and what is done then: "remove", "prune", "print" or nothing."""
 
     tests: tuple[Test, ...] = ()
     action: str = ""
@@ -59,7 +59,9 @@ def read_find(arguments: Sequence[Word], *, piped: str = "") -> Find:
     if not parser.at_end:
         raise NotConvertibleError(f"it has {parser.rest} where nothing more is expected")
     if piped:
-        found = [each if each.action else replace(each, action=piped) for each in found]
+        # Without -print, all is printed that has no action of its own.
+        printing = "print" if any(each.action == "print" for each in found) else ""
+        found = [replace(each, action=piped) if each.action == printing else each for each in found]
     return Find(starts=tuple(words[:count]), alternatives=tuple(_apart(found)))
 
 
