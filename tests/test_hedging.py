@@ -46,6 +46,41 @@ def test_a_late_answer_is_waited_for_where_the_second_way_fails() -> None:
     assert hedged(late, failing, patience=0.01) == "first"
 
 
+def test_a_late_answer_that_overtakes_the_second_way_is_taken() -> None:
+    held = Event()
+
+    def late() -> str:
+        time.sleep(0.1)
+        return "first"
+
+    def stuck() -> str:
+        held.wait(LONG)
+        return "second"
+
+    began = time.monotonic()
+    assert hedged(late, stuck, patience=0.01) == "first"
+    assert time.monotonic() - began < LONG
+    held.set()
+
+
+def test_a_first_way_that_ends_late_and_nowhere_leaves_it_to_the_second() -> None:
+    asked = Event()
+
+    def nowhere() -> None:
+        asked.wait(LONG)
+
+    def slow() -> str:
+        asked.set()
+        time.sleep(0.1)
+        return "second"
+
+    assert hedged(nowhere, slow, patience=0.01) == "second"
+
+
+def test_a_first_way_that_ends_in_time_and_nowhere_is_the_answer() -> None:
+    assert hedged(lambda: None, never, patience=LONG) is None
+
+
 @pytest.mark.parametrize("delay", [0, 0.1])
 def test_the_error_is_that_of_the_first_way(delay: float) -> None:
     def wrong() -> str:
