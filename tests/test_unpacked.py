@@ -93,6 +93,11 @@ def test_a_folder_with_others_files_is_left_alone(
     assert files_in(out) == before
 
 
+def test_the_root_is_a_folder_with_others_files(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="which is not layercraft's"):
+        lay_out(inline_tree({"python/b.py": b""}), tmp_path.parents[-1])
+
+
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="file is not a folder"):

@@ -60,7 +60,7 @@ def lay_out(
         BadWheelError: a member is not what its headers tell.
     """
     folder = folder.resolve()
-    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    temporary = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"  # the root has no name
     try:
         with writing(folder):
             _refuse_foreign(folder)
