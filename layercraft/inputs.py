@@ -12,6 +12,7 @@ from layercraft.errors import ConfigurationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from layercraft.recipe.extra_files import ExtraFile
     from layercraft.recipe.options import BuildOptions
     from layercraft.recipe.recipe import Recipe
     from layercraft.target import Target
@@ -44,7 +45,10 @@ def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_u
         "script": _digest(recipe.script) if recipe.script else None,
         "files": [[_place(path, recipe.folder), _digest(path)] for path in recipe.files],
         "exclude": sorted({*recipe.exclude, *options.exclude}),
-        "extra": [[each.path, each.file, each.requirement, each.member] for each in recipe.extra_files],
+        "extra": [
+            [each.path, each.file, _executable(recipe, each), each.requirement, each.member]
+            for each in recipe.extra_files
+        ],
         "bytecode": [options.bytecode or recipe.cleanup.bytecode, options.python and str(options.python)],
         "guards": [options.runtime_packages or recipe.runtime_packages, options.keep_gpu or recipe.keep_gpu],
         "preset": options.preset or recipe.preset,
@@ -64,6 +68,14 @@ def _place(path: Path, folder: Path | None) -> str:
     if folder is not None and path.is_relative_to(folder):
         return path.relative_to(folder).as_posix()
     return path.name
+
+
+def _executable(recipe: Recipe, file: ExtraFile) -> bool:
+    """Tell whether a file of the recipe may be executed: so it may in the layer."""
+    if not file.file or recipe.folder is None:
+        return False
+    path = recipe.folder / file.file
+    return path.is_file() and bool(path.stat().st_mode & 0o100)
 
 
 def _digest(path: Path) -> str:

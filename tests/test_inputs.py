@@ -147,3 +147,11 @@ def test_a_file_that_is_gone_is_one_line(tmp_path: Path) -> None:
 
 def test_the_tool_knows_its_version_or_says_so() -> None:
     assert tool_version() == "unknown" or tool_version()[0].isdecimal()
+
+
+def test_a_file_of_the_recipe_that_may_be_executed_is_another_input(tmp_path: Path) -> None:
+    recipe = a_recipe(tmp_path / "web")
+    added = replace(recipe, extra_files=(ExtraFile(path="bin/run", file="data/more.txt"),))
+    before = inputs_digest(added, TARGET, PLAIN)
+    (tmp_path / "web/data/more.txt").chmod(0o755)
+    assert inputs_digest(added, TARGET, PLAIN) != before
