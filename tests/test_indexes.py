@@ -266,11 +266,14 @@ def test_a_file_of_the_json_api(told: dict[str, Any], read: dict[str, Any]) -> N
         ({"version": None}, None),
         ({"version": "1", "requires_dist": None}, Hint(version="1", requires=())),
         ({"version": "1", "requires_dist": ["b>2"]}, Hint(version="1", requires=("b>2",))),
+        ({"version": 1, "requires_dist": ["b>2"]}, None),
+        ({"version": "1", "requires_dist": ["b>2", 2]}, None),
+        ({"version": "1", "requires_dist": {"b": 2}}, None),
+        (None, None),
+        ("HTML", None),
     ],
 )
-def test_what_the_json_api_says_of_the_newest_version_is_a_hint(
-    info: dict[str, Any], hint: Hint | None
-) -> None:
+def test_what_the_json_api_says_of_the_newest_version_is_a_hint(info: object, hint: Hint | None) -> None:
     page = decode_json(json.dumps({"info": info, "releases": {}}).encode(), "https://h.example/")
     assert page is not None
     assert page.hint == hint

@@ -61,10 +61,11 @@ class _Info(Struct, frozen=True):
 
 class _Project(Struct, frozen=True):
     releases: dict[str, list[_File]] | None = None
-    info: _Info | None = None
+    info: msgspec.Raw = msgspec.Raw()
 
 
 _DECODER = msgspec.json.Decoder(_Project)
+_INFO = msgspec.json.Decoder(_Info)
 
 
 class PypiJsonIndex:
@@ -110,12 +111,20 @@ def decode(body: bytes, url: str) -> IndexPage | None:
     """Decode a page of the JSON API; None where it gives no `releases` or is something else, such as HTML."""
     try:
         project = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if project.releases is None:
         return None
     return IndexPage(
         url=url,
         files=tuple(file.to_index_file() for listed in project.releases.values() for file in listed),
-        hint=project.info.to_hint() if project.info else None,
+        hint=_hint(project.info),
     )
+
+
+def _hint(info: msgspec.Raw) -> Hint | None:
+    """Read what is no more than a hint: one that cannot be read takes nothing from the page."""
+    try:
+        return _INFO.decode(info).to_hint()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -60,7 +60,7 @@ def decode(body: bytes, url: str) -> tuple[IndexFile, ...]:
     """
     try:
         return _DECODER.decode(body).files
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if body.lstrip()[:1] == b"<":
             raise BadIndexAnswerError(
                 f"{without_credentials(url)}: the index answered HTML",
