@@ -48,6 +48,7 @@ def filenames(found: Candidates) -> list[str]:
         "a-2.0-1/../x-py3-none-any.whl",
         "a-2.0-py3-none-any.x/../y.whl",
         "a-2.0-1\x1b[2J-py3-none-any.whl",
+        f"a-{'9' * 5000}-py3-none-any.whl",
     ],
 )
 def test_a_version_without_a_wheel_for_the_target_does_not_exist(line: str) -> None:

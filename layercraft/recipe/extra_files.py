@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
+
+from layercraft.formats.requirement_text import parse_requirement
 
 if TYPE_CHECKING:
     from layercraft.recipe.toml_table import TomlTable
@@ -56,7 +58,7 @@ def _member(text: str) -> str | None:
 
 def _requirement(text: str) -> str | None:
     try:
-        requirement = Requirement(text)
+        requirement = parse_requirement(text)
     except InvalidRequirement as error:
         return f'"{text}" is not a valid requirement: {str(error).splitlines()[0]}'
     if requirement.url or requirement.extras or requirement.marker:

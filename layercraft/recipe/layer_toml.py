@@ -105,7 +105,7 @@ def parse_layer_toml(text: str, *, source: str) -> LayerFile:
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers and nesting that Python cannot read
         raise ConfigurationError(_syntax_problem(text, source, error)) from error
     table = TomlTable(values)
     file = _layer_file(table)
@@ -142,7 +142,10 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a size")
-    return int(float(match[1]) * _UNITS[match[2].lower()])
+    try:
+        return int(float(match[1]) * _UNITS[match[2].lower()])
+    except OverflowError as error:
+        raise ValueError("no number has so many digits") from error
 
 
 def _layer_file(table: TomlTable) -> LayerFile:
@@ -225,7 +228,7 @@ def _script(text: str) -> str | None:
     return None if inside else f'"{text}" is not a path inside the recipe\'s folder'
 
 
-def _syntax_problem(text: str, source: str, error: tomllib.TOMLDecodeError) -> str:
+def _syntax_problem(text: str, source: str, error: Exception) -> str:
     """Say what is wrong with the TOML, the line first."""
     message = str(error)
     place = _TOML_PLACE.search(message)

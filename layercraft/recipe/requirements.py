@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urldefrag, urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from layercraft.errors import RequirementError
 from layercraft.formats.addresses import without_credentials
+from layercraft.formats.requirement_text import parse_requirement
 from layercraft.recipe.requirement_hashes import fragment_hashes, hash_options, sha256_digests
 from layercraft.recipe.requirement_lines import quoted, split_options
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
 
 _VCS = re.compile(r"(?:git|hg|svn|bzr)(?:\+|://)|git@[^:/]+\.[^:/]+:", re.IGNORECASE)
@@ -144,7 +146,7 @@ def _requirement(text: str, where: str) -> Requirement:
     if _WEB.match(text):
         spaced = f"{_wheel_name(spaced.split()[0], where)} @ {spaced}"
     try:
-        requirement = Requirement(spaced)
+        requirement = parse_requirement(spaced)
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
         raise RequirementError(

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -134,7 +134,7 @@ class WheelSelector:
         if fits is None:
             try:
                 fits = SpecifierSet(requires_python).contains(self._python, prereleases=True)
-            except InvalidSpecifier:
+            except ValueError:  # a number may be too long for Python, too
                 fits = True
             self._fits_python[requires_python] = fits
         return fits
@@ -194,7 +194,7 @@ def _newest_first(
     for text, wheel in best.items():
         try:
             version = version_of(text)
-        except InvalidVersion:
+        except ValueError:  # a number may be too long for Python, too
             continue
         known = listed.setdefault(version, wheel)  # `1.0` and `1.0.0` are one version
         if known is not wheel and _order(*wheel) < _order(*known):
@@ -219,7 +219,7 @@ def version_of(text: str) -> Version:
     """Read the version in a wheel's file name; `_` may stand for `+`, which PEP 427 escapes.
 
     Raises:
-        InvalidVersion: the text is no version.
+        ValueError: the text is no version, or Python cannot read its numbers.
     """
     try:
         return Version(text)

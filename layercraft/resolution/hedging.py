@@ -27,7 +27,7 @@ def hedged(first: Callable[[], T | None], second: Callable[[], T], *, patience: 
     wait([answer], patience)
     if answer.done():
         return answer.result()
-    other = _asked(second)
+    other: Future[T | None] = _asked(second)
     wait([answer, other], return_when=FIRST_COMPLETED)
     if answer.done() and answer.exception() is None and answer.result() is not None:
         return answer.result()

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
+from layercraft.formats.requirement_text import parse_requirement
 from layercraft.resolution.requirements import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from typing import Literal
 
+    from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
 
     from layercraft.resolution.pins import Lock, Pin
@@ -42,7 +44,7 @@ def parsed(texts: Iterable[str]) -> list[Requirement]:
     found = []
     for text in texts:
         try:
-            found.append(Requirement(text))
+            found.append(parse_requirement(text))
         except InvalidRequirement:
             continue
     return found

@@ -108,7 +108,7 @@ def read_lock(path: Path, target: Target) -> Lock:
     table = _table(path)
     try:
         pylock = Pylock.from_dict(table)
-    except PylockValidationError as error:
+    except (PylockValidationError, ValueError, RecursionError) as error:
         raise BadLockError(f"{path}: not a valid lock file (PEP 751): {error}") from error
     return from_pylock(pylock, table, target, path)
 
@@ -122,7 +122,7 @@ def _table(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadLockError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers and nesting that Python cannot read
         raise BadLockError(f"{path}: not valid TOML: {error}") from error
 
 

@@ -59,12 +59,14 @@ class Lock:
 
 def _names(requirements: Iterable[str]) -> Iterator[NormalizedName]:
     """Give the names in requirements; a lock file may hold any text for one."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import InvalidRequirement
     from packaging.utils import canonicalize_name
+
+    from layercraft.formats.requirement_text import parse_requirement
 
     for text in requirements:
         with suppress(InvalidRequirement):
-            yield canonicalize_name(Requirement(text).name)
+            yield canonicalize_name(parse_requirement(text).name)
 
 
 def lock_name(stem: str, target: Target) -> str:

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
 
 from layercraft.resolution.candidates import NAME_PARTS, WheelSelector, has_sha256, version_of
 
@@ -48,7 +47,7 @@ def releases(
     for text, files in texts.items():
         try:
             found.setdefault(version_of(text), []).extend(files)
-        except InvalidVersion:
+        except ValueError:  # a number may be too long for Python, too
             continue
     return found
 

@@ -6,13 +6,19 @@ import re
 from typing import TYPE_CHECKING
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import NormalizedName, canonicalize_name
+
+from layercraft.formats.requirement_text import parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from packaging.markers import Marker
+    from packaging.requirements import Requirement
+
+_MOST_SHOWN = 200
+"""Characters of a wrong requirement that a message quotes."""
 
 _EXTRA_ONLY = re.compile(r""";\s*extra\s*==\s*['"]([^'"]+)['"]\s*$""")
 
@@ -34,10 +40,11 @@ class ActiveRequirements:
         parsed = self._parsed.get(text)
         if parsed is None:
             try:
-                parsed = self._parsed[text] = Requirement(text)
+                parsed = self._parsed[text] = parse_requirement(text)
             except InvalidRequirement as error:
                 reason = str(error).partition("\n")[0]
-                raise InvalidRequirement(f"{text!r} is not a valid requirement: {reason}") from error
+                shown = repr(text[:_MOST_SHOWN])
+                raise InvalidRequirement(f"{shown} is not a valid requirement: {reason}") from error
         return parsed
 
     def active(self, texts: Iterable[str], extra: str = "") -> Iterator[Requirement]:

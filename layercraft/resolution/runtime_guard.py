@@ -56,7 +56,7 @@ def guard_runtime_packages(lock: Lock, choice: str, metadata: Callable[[Pin], Co
 def _objection(lock: Lock, names: Collection[str], metadata: Callable[[Pin], CoreMetadata]) -> str:
     """Tell what speaks against the runtime's own versions; "" when nothing does."""
     if not lock.requirements:
-        return "the lock does not tell whether they were asked for by name"
+        return "the lock does not tell what was asked for by name"
     for requirement in parsed(lock.constraints):
         if normalized(requirement) in names and (version := _refused(requirement, lock.target.runtime)):
             return f"a constraint allows only {_shown(requirement)}, and {_may_have(lock, version)}"

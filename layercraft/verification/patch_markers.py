@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from layercraft.errors import BadWheelError
 from layercraft.formats.core_metadata import CoreMetadata, parse_core_metadata
+from layercraft.formats.requirement_text import parse_requirement
 from layercraft.verification.metadata_paths import paths_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _requirements(
         if "full_version" not in text and "implementation_version" not in text:
             continue
         try:
-            requirement = Requirement(text)
+            requirement = parse_requirement(text)
             answers = [
                 bool(requirement.marker and requirement.marker.evaluate({**environment, "extra": ""}))
                 for environment in (here, there)
