@@ -23,11 +23,11 @@ REGIONS = ("eu-west-1", "eu-central-1", "us-east-1")
 MIB = 1 << 20
 
 
-@pytest.fixture
-def zipped(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the zip of a layer of 11 MiB, with its build record."""
     files = distribution("demo", "1.0", {"demo.bin": noise(11 * MIB)})
-    return LayerDraft(files=files, pins=[("demo", "1.0", "0" * 64)]).write(tmp_path)
+    return LayerDraft(files=files, pins=[("demo", "1.0", "0" * 64)]).write(tmp_path_factory.mktemp("zip"))
 
 
 def options(**wishes: Any) -> PublishOptions:  # noqa: ANN401 (the fields of the class)
@@ -224,6 +224,17 @@ def test_grants_are_given_once_each(tmp_path: Path, aws: LocalAws, clients: Clie
     policy = aws.client("lambda").get_layer_version_policy(LayerName="demo", VersionNumber=1)["Policy"]
     for words in ('"layercraft-public"', '"layercraft-210987654321"', "o-abcde12345", "GetLayerVersion"):
         assert words in policy
+
+
+def test_a_version_that_cannot_be_shared_is_told_all_the_same(
+    tmp_path: Path, aws: LocalAws, clients: Clients
+) -> None:
+    aws.fail("AddLayerVersionPermission", "denied")
+    with pytest.raises(AwsError) as caught:
+        publish(_small(tmp_path), PublishOptions(public=True), clients=clients)
+    assert caught.value.message.startswith(
+        "arn:aws:lambda:eu-west-1:123456789012:layer:demo:1 is there, but access denied: "
+    )
 
 
 def test_older_versions_go_after_the_new_one_is_there(

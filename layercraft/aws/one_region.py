@@ -15,7 +15,7 @@ from layercraft.aws.existing import delete_older, newest
 from layercraft.aws.explanations import code_of, explained, explaining
 from layercraft.aws.grants import share
 from layercraft.aws.layer_version import LayerVersion
-from layercraft.aws.upload import uploaded
+from layercraft.aws.upload import Advance, uploaded
 from layercraft.errors import AwsError, InterruptionError, LayercraftError
 from layercraft.layer.sizes import human_size
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from layercraft.aws.layer_version import Draft
     from layercraft.aws.publish_options import PublishOptions
     from layercraft.aws.session import Clients
-    from layercraft.events import Reporter
+    from layercraft.events import Progress, Reporter
 
 TRIES = 6
 """How often AWS is asked to publish, when it is too busy or the answer was lost."""
@@ -39,9 +39,18 @@ _LOST = {"ServiceException", "InternalFailure", "ServiceUnavailable", "500", "50
 
 
 def publish_in(  # noqa: PLR0913 (what, where, how, and who is told)
-    layer: Draft, region: str, options: PublishOptions, clients: Clients, *, stop: Event, reporter: Reporter
+    layer: Draft,
+    region: str,
+    options: PublishOptions,
+    clients: Clients,
+    *,
+    stop: Event,
+    reporter: Reporter,
+    progress: Progress,
 ) -> LayerVersion:
     """Publish a layer in one region, unless its newest version is the same; then share it, then tidy up.
+
+    `progress` counts the bytes that go to S3; where none have to, all of the zip counts as done.
 
     Raises:
         UsageError: the zip needs a bucket, and none is named.
@@ -51,12 +60,23 @@ def publish_in(  # noqa: PLR0913 (what, where, how, and who is told)
     with explaining(region=region):
         client = clients.functions(region)
         found = newest(client, layer.name)
-        done = _Publishing(layer, region, options, clients, stop, reporter).version(found)
-        granted = share(client, layer.name, done.version, options.grants, dry_run=options.dry_run)
-        deleted: tuple[int, ...] = ()
-        if options.retain is not None:
-            deleted = delete_older(client, layer.name, options.retain, done.version, dry_run=options.dry_run)
-        return replace(done, granted=granted, deleted=deleted)
+        done = _Publishing(layer, region, options, clients, stop, reporter, progress).version(found)
+        return _settled(client, layer.name, done, options)
+
+
+def _settled(client: LambdaClient, name: str, done: LayerVersion, options: PublishOptions) -> LayerVersion:
+    """Share the version and delete older ones; where that fails, the error tells what is there already."""
+    deleted: tuple[int, ...] = ()
+    try:
+        with explaining(region=done.region):
+            granted = share(client, name, done.version, options.grants, dry_run=options.dry_run)
+            if options.retain is not None:
+                deleted = delete_older(client, name, options.retain, done.version, dry_run=options.dry_run)
+    except LayercraftError as error:
+        if done.arn is None:
+            raise
+        raise type(error)(f"{done.arn} is there, but {error.message}", hint=error.hint) from error
+    return replace(done, granted=granted, deleted=deleted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +89,11 @@ class _Publishing:
     clients: Clients
     stop: Event
     reporter: Reporter
+    progress: Progress
 
     def version(self, found: Existing | None) -> LayerVersion:
         if found and found.is_same(self.layer) and not self.options.force:
+            self.progress.advance(self.layer.size)
             return LayerVersion(region=self.region, action="unchanged", arn=found.arn, version=found.version)
         through = self.options.through(self.layer, self.region)
         if self.options.dry_run:
@@ -91,7 +113,8 @@ class _Publishing:
         assert place is not None  # noqa: S101 (PublishOptions.through has seen to it)
         bucket = place.in_region(self.region)
         s3 = self.clients.objects(self.region)
-        with uploaded(s3, self.layer, place, self.region, stop=self.stop, reporter=self.reporter) as (_, key):
+        advance = Advance(self.progress, self.stop)
+        with uploaded(s3, self.layer, place, self.region, advance, reporter=self.reporter) as (_, key):
             content = {"S3Bucket": bucket, "S3Key": key}
             return self._published(content, before, f"s3://{bucket}/{key}", bucket)
 

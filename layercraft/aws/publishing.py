@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 """Regions that are worked on at the same time."""
+TIDYING = 20.0
+"""Seconds that an interruption waits for regions to remove what they began."""
 MEMORY = 256 << 20
 """Bytes that requests with a zip inside may take together, about: one takes five times its zip."""
 
@@ -73,13 +74,20 @@ def publish_draft(
     """Publish what was read; see `publish`. On Ctrl-C, each region removes first what it began."""
     chosen = choose(clients, regions)
     stop = Event()
-    work = partial(publish_in, draft, options=options, clients=clients, stop=stop, reporter=reporter)
-    at_once = min(AT_ONCE, MEMORY // (5 * draft.size + 1)) if options.is_direct(draft) else AT_ONCE
-    done, failed = _side_by_side(work, chosen, max(1, at_once), stop)
-    reasons = {(type(error), error.message.removeprefix(f"{region}: ")) for region, error in failed.items()}
-    if not done and (
-        len(chosen) == 1 or (len(reasons) == 1 and issubclass(reasons.copy().pop()[0], UsageError))
-    ):
+    direct = options.is_direct(draft)
+    at_once = min(AT_ONCE, MEMORY // (5 * draft.size + 1)) if direct else AT_ONCE
+    told = SILENT if direct or options.dry_run else reporter
+    with told.progress(f"uploading {draft.zip.name}", draft.size * len(chosen), "bytes") as progress:
+
+        def work(region: str) -> LayerVersion:
+            return publish_in(
+                draft, region, options, clients, stop=stop, reporter=reporter, progress=progress
+            )
+
+        done, failed = _side_by_side(work, chosen, max(1, at_once), stop, reporter)
+    alike = {(type(error), error.message.removeprefix(f"{region}: ")) for region, error in failed.items()}
+    wrong = all(issubclass(kind, UsageError) for kind, _ in alike)
+    if not done and (len(chosen) == 1 or (len(alike) == 1 and wrong)):
         raise failed[chosen[0]]
     return Publication(
         layer=draft,
@@ -89,21 +97,28 @@ def publish_draft(
 
 
 def _side_by_side(
-    work: Callable[[str], LayerVersion], regions: Sequence[str], at_once: int, stop: Event
+    work: Callable[[str], LayerVersion],
+    regions: Sequence[str],
+    at_once: int,
+    stop: Event,
+    reporter: Reporter,
 ) -> tuple[dict[str, LayerVersion], dict[str, LayercraftError]]:
-    """Do the work for all regions; set `stop` and wait for all of them when this is interrupted."""
+    """Do the work for all regions; when this is interrupted, set `stop` and give them time to tidy up."""
     done: dict[str, LayerVersion] = {}
     failed: dict[str, LayercraftError] = {}
-    with ThreadPoolExecutor(at_once, thread_name_prefix="layercraft-region") as pool:
-        running: dict[Future[LayerVersion], str] = {pool.submit(work, region): region for region in regions}
-        try:
-            for future in as_completed(running):
-                try:
-                    done[running[future]] = future.result()
-                except LayercraftError as error:
-                    failed[running[future]] = error
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="layercraft-region")
+    running: dict[Future[LayerVersion], str] = {pool.submit(work, region): region for region in regions}
+    try:
+        for future in as_completed(running):
+            try:
+                done[running[future]] = future.result()
+            except LayercraftError as error:
+                failed[running[future]] = error
+    except BaseException:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        for future in wait(running, TIDYING).not_done:
+            reporter.warning(f"{running[future]}: AWS does not answer; an object may be left in the bucket")
+        raise
+    pool.shutdown()
     return done, failed

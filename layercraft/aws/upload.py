@@ -43,12 +43,12 @@ class Place:
 
 @contextmanager
 def uploaded(  # noqa: PLR0913 (what goes where, and who is told)
-    s3: S3Client, layer: Draft, place: Place, region: str, *, stop: Event, reporter: Reporter
+    s3: S3Client, layer: Draft, place: Place, region: str, advance: Advance, *, reporter: Reporter
 ) -> Generator[tuple[str, str]]:
     """Upload the zip and give bucket and key; the object is removed when the block ends.
 
-    Parts of an upload that breaks off are removed too. Where `stop` is set meanwhile, the upload ends
-    with InterruptionError. When the object cannot be removed, a warning tells where it lies.
+    Parts of an upload that breaks off are removed too. Where `advance` is to stop meanwhile, the upload
+    ends with InterruptionError. When the object cannot be removed, a warning tells where it lies.
 
     Raises:
         AwsError: S3 refuses, or does not answer.
@@ -56,8 +56,7 @@ def uploaded(  # noqa: PLR0913 (what goes where, and who is told)
     bucket, key = place.in_region(region), place.key(layer)
     sent = False
     try:
-        with reporter.progress(f"uploading {layer.zip.name} to {bucket}", layer.size, "bytes") as progress:
-            _send(s3, layer, bucket, key, place.part_size, _Advance(progress, stop), region)
+        _send(s3, layer, bucket, key, place.part_size, advance, region)
         sent = True
         yield bucket, key
     finally:
@@ -67,7 +66,7 @@ def uploaded(  # noqa: PLR0913 (what goes where, and who is told)
             _remove(s3, bucket, key, region, reporter if sent else None)
 
 
-class _Advance:
+class Advance:
     """Counts bytes for the progress, and ends the upload when it is to stop."""
 
     def __init__(self, progress: Progress, stop: Event) -> None:
@@ -75,6 +74,7 @@ class _Advance:
         self._stop = stop
 
     def __call__(self, amount: int) -> None:
+        """Count bytes; raises what `check` raises."""
         self.check()
         self._progress.advance(amount)
 
@@ -85,7 +85,7 @@ class _Advance:
 
 
 def _send(  # noqa: PLR0913, PLR0917 (as above)
-    s3: S3Client, layer: Draft, bucket: str, key: str, part_size: int, advance: _Advance, region: str
+    s3: S3Client, layer: Draft, bucket: str, key: str, part_size: int, advance: Advance, region: str
 ) -> None:
     from boto3.s3.transfer import TransferConfig
 
