@@ -81,6 +81,17 @@ REFUSALS = {
         message="Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
     ),
     "internal": Refusal(status=500, code="ServiceException", message="An error occurred"),
+    "role": Refusal(
+        status=400,
+        code="InvalidParameterValueException",
+        message="The role defined for the function cannot be assumed by Lambda.",
+    ),
+    "combined-size": Refusal(
+        status=400,
+        code="InvalidParameterValueException",
+        message="Function code combined with layers exceeds the maximum allowed size of 262144000 bytes. "
+        "The actual size is 263669938 bytes.",
+    ),
     "missing-key": Refusal(
         status=400,
         code="InvalidParameterValueException",

@@ -140,3 +140,34 @@ def test_the_role_is_asked_for(cloud: CommandLine, role: tuple[str, ...], words:
     path = built(cloud, "plain")
     ran = cloud("verify", path, "--engine", "lambda", *role)
     assert (ran.code, words in ran.lines[0]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("operation", "refusal", "words"),
+    [
+        ("CreateFunction", "role", "Lambda may not assume the role"),
+        ("CreateFunction", "denied", "access denied: lambda:CreateFunction is not allowed"),
+        ("CreateFunction", "combined-size", "function and layers together have 263669938 bytes"),
+        ("Invoke", "throttled", "asked too often"),
+        ("Invoke", "broken", "cannot be reached, or the connection broke"),
+        ("GetFunctionConfiguration", "expired", "the AWS credentials have expired"),
+    ],
+)
+def test_what_aws_refuses_is_one_line_and_nothing_stays(
+    cloud: CommandLine, aws: LocalAws, operation: str, refusal: str, words: str
+) -> None:
+    path = built(cloud, "plain")
+    aws.fail(operation, refusal)
+    ran = cloud("verify", path, *LAMBDA)
+    assert ran.code == 1
+    assert words in ran.lines[0]
+    assert left(aws) == NOTHING
+
+
+def test_what_cannot_be_removed_is_named(cloud: CommandLine, aws: LocalAws) -> None:
+    path = built(cloud, "plain")
+    aws.fail("Invoke", "expired")
+    aws.fail("DeleteFunction", "expired")
+    ran = cloud("verify", path, *LAMBDA)
+    (name,) = left(aws)["functions"]
+    assert f"warning: the function {name} in eu-west-1 could not be removed: the AWS credentials" in ran.err

@@ -31,6 +31,7 @@ LONGEST = 900
 LEAST_MEMORY, MOST_MEMORY = 128 << 20, 10_240 << 20
 """Bytes of memory that a function may have (AWS Lambda quotas)."""
 NAME = "layercraft-verify"
+_LONGEST_START = 120  # seconds
 _LOGS_PATIENCE = 3  # tries; Lambda writes the log of a call some time after its answer
 _MODE = 0o100644 << 16
 
@@ -99,8 +100,6 @@ def created(
 
 
 def _create(name: str, blueprint: Blueprint, clients: Clients) -> None:
-    from botocore.exceptions import WaiterError
-
     client = clients.functions(blueprint.region)
     client.create_function(
         FunctionName=name,
@@ -114,14 +113,15 @@ def _create(name: str, blueprint: Blueprint, clients: Clients) -> None:
         MemorySize=blueprint.megabytes,
         Description="made by layercraft verify, and removed when it ends",
     )
-    try:
-        client.get_waiter("function_active_v2").wait(
-            FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
-        )
-    except WaiterError as error:
-        told: dict[str, Any] = error.last_response  # type: ignore[assignment] # an answer of GetFunction
-        reason = told.get("Configuration", {}).get("StateReason") or str(error)
-        raise EngineError(f"the function {name} does not become ready: {reason}") from error
+    for _ in range(_LONGEST_START):
+        told = client.get_function_configuration(FunctionName=name)
+        if told.get("State", "Active") == "Active":
+            return
+        if told["State"] == "Failed":
+            break
+        time.sleep(1)
+    reason = told.get("StateReason") or f"it is not ready after {_LONGEST_START} seconds"
+    raise EngineError(f"the function {name} does not become ready: {reason}")
 
 
 def _code() -> bytes:
@@ -145,15 +145,13 @@ def _remove(name: str, region: str, clients: Clients, reporter: Reporter, pause:
         with suppress(clients.functions(region).exceptions.ResourceNotFoundException):
             clients.functions(region).delete_function(FunctionName=name)
     except (ClientError, BotoCoreError) as error:
-        reporter.warning(
-            f"the function {name} in {region} could not be removed: {explained(error, region=region).message}"
-        )
+        reporter.warning(f"the function {name} in {region} could not be removed: {explained(error).message}")
     for attempt in range(_LOGS_PATIENCE):
         try:
             clients.logs(region).delete_log_group(logGroupName=f"/aws/lambda/{name}")
         except (ClientError, BotoCoreError) as error:
             if not is_missing(error):
-                why = explained(error, region=region).message
+                why = explained(error).message
                 reporter.warning(f"the log group /aws/lambda/{name} could not be removed: {why}")
                 return
             if attempt + 1 < _LOGS_PATIENCE:

@@ -22,7 +22,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """One of `STRENGTH`."""
+        """One of `STRENGTH`, or "lambda": that engine is brought by who has an AWS account."""
 
     @property
     def description(self) -> str:

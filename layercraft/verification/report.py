@@ -96,7 +96,7 @@ class Outcome:
 class Verification:
     """The verdict on one layer, by all engines that ran; `msgspec.to_builtins` makes it JSON values.
 
-    `engine` is the strongest that ran: static, native, emulated or container. `zip` is the file's
+    `engine` is the strongest that ran: static, native, emulated, container or lambda. `zip` is the file's
     path, `runtime` and `architecture` name the target. `ran_imports` tells that every import and
     script that was asked for really ran, whatever came of it.
     """
