@@ -112,6 +112,14 @@ def test_a_build_is_published_and_tested_in_one(there: CommandLine, lambda_aws: 
 
 
 @pytest.mark.engines
+def test_a_call_that_is_throttled_is_made_again(there: CommandLine, lambda_aws: LocalAws) -> None:
+    path = built(there, "plain", runtime=VERSION)
+    lambda_aws.fail("Invoke", "throttled", times=1)
+    assert there("verify", path, *LAMBDA).code == 0
+    assert lambda_aws.count("Invoke") == 2
+
+
+@pytest.mark.engines
 def test_nothing_stays_after_ctrl_c(there: CommandLine, lambda_aws: LocalAws) -> None:
     path = built(there, "plain", runtime=VERSION)
     reached = threading.Event()
@@ -148,7 +156,6 @@ def test_the_role_is_asked_for(cloud: CommandLine, role: tuple[str, ...], words:
         ("CreateFunction", "role", "Lambda may not assume the role"),
         ("CreateFunction", "denied", "access denied: lambda:CreateFunction is not allowed"),
         ("CreateFunction", "combined-size", "function and layers together have 263669938 bytes"),
-        ("Invoke", "throttled", "asked too often"),
         ("Invoke", "broken", "cannot be reached, or the connection broke"),
         ("GetFunctionConfiguration", "expired", "the AWS credentials have expired"),
     ],

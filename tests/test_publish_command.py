@@ -180,6 +180,7 @@ def test_a_layer_that_differs_by_runtime_is_not_marked_for_all(
         (["--profile", "nobody"], "there is no AWS profile of this name"),
         (["--retain", "0"], "Invalid value for '--retain'"),
         (["--snippet", "pulumi"], "--snippet pulumi"),
+        (["--bucket", "s3://layers/here"], "--bucket s3://layers/here: no name of a bucket"),
         (["--all-runtimes", "-r", "3.12"], "--all-runtimes cannot stand beside --runtime or --arch"),
     ],
 )

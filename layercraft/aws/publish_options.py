@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from layercraft.aws.grants import Grant
     from layercraft.aws.layer_version import Draft
 
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # "General purpose bucket naming rules"
 
 PAUSE = 1.0
 """Seconds before AWS is asked a second time where it is too busy, or the answer was lost."""
@@ -49,8 +52,14 @@ class PublishOptions:
         """Refuse what can never be.
 
         Raises:
-            UsageError: `retain` is less than 1, or someone has an id that AWS does not give.
+            UsageError: `retain` is less than 1, the bucket has no name of a bucket, or someone has an id
+                that AWS does not give.
         """
+        if self.bucket is not None and not _BUCKET.fullmatch(self.bucket.replace("{region}", "eu-west-1")):
+            raise UsageError(
+                f"--bucket {self.bucket}: no name of a bucket",
+                hint="name it without s3:// and without a folder (that is --prefix): my-layers",
+            )
         if self.retain is not None and self.retain < 1:
             raise UsageError(f"--retain {self.retain}: the new version stays", hint="take 1 or more")
         _ = self.grants

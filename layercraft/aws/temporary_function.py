@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from layercraft.aws.existing import is_missing
-from layercraft.aws.explanations import explained, explaining
-from layercraft.errors import EngineError
+from layercraft.aws.explanations import code_of, explained, explaining
+from layercraft.errors import AwsError, EngineError
 from layercraft.verification.probe_channel import program
 
 if TYPE_CHECKING:
@@ -67,9 +67,16 @@ class TemporaryFunction:
             AwsError: AWS refuses, or does not answer.
         """
         client = self.clients.functions(self.region, once=True)
-        with explaining(region=self.region):
-            answer = client.invoke(FunctionName=self.name, Payload=json.dumps(event).encode())
-            payload = json.loads(answer["Payload"].read() or b"null")
+        for pause in (1, 2, 4, 8, None):  # a young account may run few functions at once
+            try:
+                with explaining(region=self.region):
+                    answer = client.invoke(FunctionName=self.name, Payload=json.dumps(event).encode())
+                    payload = json.loads(answer["Payload"].read() or b"null")
+                break
+            except AwsError as error:
+                if pause is None or code_of(error.__cause__ or error) != "TooManyRequestsException":
+                    raise
+                time.sleep(pause)
         if answer.get("FunctionError") or not isinstance(payload, dict) or "out" not in payload:
             told = payload if isinstance(payload, dict) else {}
             return None, str(told.get("errorMessage") or "the function ended without an answer")
