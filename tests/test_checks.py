@@ -74,6 +74,16 @@ def test_without_a_record_the_folder_of_the_name_counts(tmp_path: Path) -> None:
     assert imports(tmp_path, files, "Big-Demo", "other", "unknown") == ("big_demo", "other")
 
 
+def test_of_a_layer_without_distributions_what_lies_at_its_top_is_imported(tmp_path: Path) -> None:
+    packages = ["alone.py", "pack/__init__.py", "pack/inner.py", "data/more.py", "_own.py"]
+    strays = ["setup.py", "tests/__init__.py", "lib/python3.12/site-packages/other.py"]
+    files = {f"python/{path}": b"" for path in (*packages, *strays)}
+
+    assert imports(tmp_path, files) == ("alone", "other", "pack")
+    assert imports(tmp_path, {"python/space/more.py": b"", "python/readme.txt": b""}) == ("space.more",)
+    assert imports(tmp_path, {"python/readme.txt": b""}) == ()
+
+
 def test_modules_inside_of_packages_are_not_outermost() -> None:
     paths = ["a/__init__.py", "a/b.py", "a/c/__init__.py", "n/m/d.py", "n/e/__init__.pyc", "not-a-name.py"]
 

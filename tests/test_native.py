@@ -188,6 +188,20 @@ def test_a_good_layer_passes_with_script_and_versions(tmp_path: Path) -> None:
     assert no_trace(tmp_path / "scratch")
 
 
+def test_what_runs_nothing_is_no_pass(tmp_path: Path) -> None:
+    layer = layer_of(
+        tmp_path,
+        {"space/more.py": "", "dist-1.0.dist-info/METADATA": METADATA.format("dist", "1.0")},
+        distributions=(("dist", "1.0"),),
+    )
+    nothing, space = (
+        native_engine(tmp_path).verify(layer, Checks(imports=each)) for each in ((), ("space",))
+    )
+    assert (nothing.findings, nothing.ran_imports) == ((), False)
+    assert (space.findings, space.imports, space.ran_imports) == ((), (), False)
+    assert "space" in [each.subject for each in space.unchecked]
+
+
 def test_metadata_that_are_gone_empty_or_of_another_version_are_found(tmp_path: Path) -> None:
     layer = layer_of(
         tmp_path,

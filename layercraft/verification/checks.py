@@ -28,6 +28,7 @@ _LARGEST_RECORD = 32 << 20
 _STRAYS = frozenset(
     {"test", "tests", "testing", "doc", "docs", "example", "examples", "benchmarks", "scripts"}
 )
+_PROGRAMS = frozenset({"conftest", "setup"})  # to import them is to run them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +56,27 @@ def default_imports(layer: LayerUnderTest, requested: Sequence[str]) -> tuple[st
     `requested` are normalized names. That is the package or module, of those that its RECORD in the zip
     lists, which is named like the distribution, else the first one outside of any other that is no
     namespace: google.cloud.storage, not google. A distribution without modules, or without RECORD and
-    a folder of its name, has none.
+    a folder of its name, has none. Where nothing is requested, as no distribution is known, it is what
+    lies at the top of the layer.
 
     Raises:
         UsageError: the zip is missing or broken.
     """
     with open_zip(layer.zip) as contents:
         records = dict(_records(contents))
+        if not requested:
+            return _outermost(contents)
         found = (_main_module(name, records.get(name) or _beside(name, contents)) for name in requested)
         return tuple(dict.fromkeys(module for module in found if module))
+
+
+def _outermost(contents: ZipContents) -> tuple[str, ...]:
+    """Give the packages and modules of a layer without distributions, but for what seems no part of it."""
+    roots = ("python", *_versioned_roots(contents))
+    inside = ((f"{root}/", path) for root in roots for path in contents.listed)
+    modules = outermost_modules(path.removeprefix(root) for root, path in inside if path.startswith(root))
+    top = {module for module in modules if "." not in module and not module.startswith("_")}
+    return tuple(sorted((top or modules) - _STRAYS - _PROGRAMS))
 
 
 def _records(contents: ZipContents) -> Iterator[tuple[str, set[str]]]:

@@ -99,6 +99,7 @@ class _Gathered:
 
     def outcome(self, job: Job, answers: Answers) -> Outcome:
         asked = [item for item in job.items if item["kind"] == "import"]
+        ran = any(item["kind"] in {"import", "script"} for item in job.items) and not answers.problem
         lines = []
         if asked:
             lines.append(f"{len(self.imports)} of {len(asked)} imports passed, each in a process of its own")
@@ -108,7 +109,7 @@ class _Gathered:
             imports=tuple(self.imports),
             checked=(*lines, *self.checked),
             unchecked=tuple(self.unchecked),
-            ran_imports=all(item.get("name") not in not_run for item in job.items) and not answers.problem,
+            ran_imports=ran and all(item.get("name") not in not_run for item in job.items),
         )
 
 
@@ -121,6 +122,10 @@ def _judge(item: Item, result: Result, job: Job, around: Surroundings, gathered:
         gathered.add(Unchecked(subject=name, why=cause.text))
     elif item["kind"] == "import" and result.verdict:
         verdict = result.verdict
+        if verdict.get("namespace"):
+            why = "it is a folder without __init__.py: to import it runs nothing; name a module in it"
+            gathered.add(Unchecked(subject=name, why=why))
+            return
         gathered.imports.append(
             ImportTiming(module=name, seconds=float(verdict["seconds"]), peak=int(verdict["peak"]))
         )

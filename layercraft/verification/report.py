@@ -81,8 +81,8 @@ class Unchecked:
 class Outcome:
     """What one engine found. `checked` are lines for people: what was looked at, with numbers.
 
-    `ran_imports` tells that every import and script that was asked for really ran here, whatever
-    came of it.
+    `ran_imports` tells that every import and script that was asked for really ran here, one at least,
+    whatever came of it.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -98,7 +98,7 @@ class Verification:
 
     `engine` is the strongest that ran: static, native, emulated, container or lambda. `zip` is the file's
     path, `runtime` and `architecture` name the target. `ran_imports` tells that every import and
-    script that was asked for really ran, whatever came of it.
+    script that was asked for really ran, one at least, whatever came of it.
     """
 
     engine: str
