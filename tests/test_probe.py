@@ -184,6 +184,17 @@ def test_where_a_crash_and_a_hang_were_is_kept(endings: Mapping[str, Result | No
         assert f'{name}.py", line {line} in <module>' in result.output
 
 
+def test_who_is_left_behind_and_writes_for_ever_holds_up_nobody(tmp_path: Path) -> None:
+    left = (
+        "import os\nfor _ in range(4):\n    if not os.fork():\n        while True: os.write(1, b'x' * 65536)"
+    )
+    started = time.monotonic()
+    results = imported(tmp_path, {"left": left, "next": ""}, timeout=5)
+    assert time.monotonic() < started + 5
+    assert results["next"]
+    assert results["next"].succeeded
+
+
 def test_of_much_output_begin_and_end_are_kept(tmp_path: Path) -> None:
     source = "print('begin')\nprint('x' * 500_000)\nprint('end', end='')"
     result = imported(tmp_path, {"much": source})["much"]

@@ -149,7 +149,8 @@ class _Watch:
             if now >= looked + TICK:
                 looked = now
                 self._check(now)
-        while self._read(0):
+        drained = time.monotonic() + LAST_WORDS  # who else holds a pipe may write for ever
+        while self._read(0) and time.monotonic() < drained:
             pass
         if self.printed > MOST_OUTPUT and not self.in_steps:
             self.stopped = self.stopped or "flood"
