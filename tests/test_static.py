@@ -52,7 +52,7 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "demo.zip"
     path.write_bytes(b"no zip at all")
 
-    with pytest.raises(UsageError, match="no zip that Lambda could unpack"):
+    with pytest.raises(UsageError, match="cannot be read as a layer's zip"):
         static(LayerUnderTest(zip=path, target=TARGET), None, SILENT)
 
 

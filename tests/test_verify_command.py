@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from probed_layers import zipped
 
 if TYPE_CHECKING:
     from command_line import CommandLine
@@ -51,6 +52,38 @@ def test_a_failing_import_is_told_with_the_words_of_python(layercraft: CommandLi
     ran = layercraft("verify", path, *NATIVE, "--import", "plain.nowhere", "--json")
     (finding,) = ran.document["layers"][0]["findings"]
     assert finding["said"] == "ModuleNotFoundError: No module named 'plain.nowhere'"
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (("--import", ""), "error: --import '' is no module's name"),
+        (("--import", "plain; import os"), "error: --import 'plain; import os' is no module's name"),
+        (("--timeout", "nan"), "error: --timeout nan is no number of seconds"),
+        (("--handler", "nowhere.py:handler"), "there is no Python file nowhere.py"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_read(
+    layercraft: CommandLine, options: tuple[str, ...], error: str
+) -> None:
+    ran = layercraft("verify", "nowhere.zip", *options)
+    assert ran.code == 2
+    assert error in ran.err
+
+
+def test_what_half_a_target_leaves_open_the_layer_tells(layercraft: CommandLine) -> None:
+    layercraft.must("build", "--require", "plain", "-r", "3.12", "-a", "arm64", "--name", "made")
+    (name,) = [name for name in layercraft.made() if name.endswith(".zip")]
+    for given, told in (("-r", "3.12"), "python3.12 arm64"), (("-a", "x86_64"), "python3.12 x86_64"):
+        ran = layercraft("verify", f"outputs/{name}", "--engine", "static", *given)
+        assert f"nothing found for {told};" in ran.out
+
+
+def test_names_from_a_zip_reach_the_terminal_as_one_line_of_text(layercraft: CommandLine) -> None:
+    path = layercraft.folder / "LAYER.ZIP"
+    zipped(path, {"python/a\n\x1b[31m.py": ""}, {"python/a\n\x1b[31m.py": 0o600})
+    ran = layercraft("verify", path, "-r", HERE, "--engine", "static")
+    assert "bad-mode: python/a [31m.py: its mode is 0600" in ran.out
 
 
 def test_a_static_pass_has_an_exit_code_of_its_own(layercraft: CommandLine) -> None:

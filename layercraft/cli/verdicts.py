@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from layercraft.console import columns
 from layercraft.layer.sizes import human_size
+from layercraft.verification.quotation import one_line
 
 if TYPE_CHECKING:
     from layercraft.console import Console
@@ -55,7 +56,8 @@ def verdict_line(console: Console, verification: Verification) -> str:
 
 
 def _show(console: Console, finding: Finding) -> None:
-    console.out(f"{console.styled(finding.kind, 'error')}: {finding.subject}: {finding.cause}")
+    what = one_line(f"{finding.subject}: {finding.cause}")  # files may be called anything
+    console.out(f"{console.styled(finding.kind, 'error')}: {what}")
     for extra in (finding.said, finding.blame, finding.remedy):
         if extra and extra not in finding.cause:
             console.out(f"    {extra}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from layercraft.cli.parameters import (
 from layercraft.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from layercraft.console import Console
     from layercraft.pipeline import Built
     from layercraft.recipe.recipe import Recipe
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from layercraft.target import Target
     from layercraft.verification.checks import Checks
     from layercraft.verification.engines import Choice, Engine
-    from layercraft.verification.handler import Invocation
+    from layercraft.verification.handler import Handler, Invocation
     from layercraft.verification.layer import LayerUnderTest
     from layercraft.verification.report import Verification
     from layercraft.verification.verdict import Search
@@ -56,8 +59,7 @@ class Wishes:
     deep: bool = False
     timeout: float = 120
     memory: int = 512 * MB
-    handler: str | None = None
-    event: str = "{}"
+    handler: Handler | None = None
 
 
 def verify(  # noqa: PLR0913 (a command's options are its parameters)
@@ -122,6 +124,7 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
     """Prove that layers work: read every file, then run the imports in the strongest engine here."""
     from layercraft.cli.verdicts import exit_code, show_verification, verification_document
     from layercraft.runtime_packages import like_runtime
+    from layercraft.verification.handler import Handler
     from layercraft.verification.layer import read_layer
     from layercraft.verification.verdict import choose_engine
     from layercraft.verification.verdict import verify as verify_layer
@@ -138,14 +141,12 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
         pull=pull,
     )
     wishes = Wishes(
-        imports=tuple(imports or ()),
+        imports=_modules(imports or ()),
         deep=deep,
-        timeout=timeout,
+        timeout=_seconds(timeout),
         memory=memory * MB,
-        handler=handler,
-        event=event,
+        handler=Handler.parse(handler, event, timeout=timeout, memory=memory * MB) if handler else None,
     )
-    given = read_target(runtime, architecture, console) if runtime or architecture else None
     documents: list[dict[str, Any]] = []
     codes: list[int] = []
     cloud = Cloud(role=role, region=region, profile=profile, bucket=bucket)
@@ -154,6 +155,7 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
         TemporaryDirectory(prefix="layercraft-") as folder,
     ):
         for each in layers:
+            given = _target_of(each, runtime, architecture, console)
             fetched = cloud.fetched(each, Path(folder), opened, console) if each.startswith("arn:") else None
             path, recipe = (fetched.zip, None) if fetched else _zip_of(each, given, output, opened, console)
             layer = read_layer(path, given or (fetched.target if fetched else None))
@@ -165,13 +167,49 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
             checks = _checks(layer, recipe, wishes)
             with like_runtime(choice.engine, layer, opened, console) as ready:
                 verification = verify_layer(layer, checks, ready, cache=opened.cache, reporter=console)
-            invocation = _invoked(layer, wishes, choice.engine, opened, console) if handler else None
+            invocation = (
+                _invoked(layer, wishes.handler, choice.engine, opened, console) if wishes.handler else None
+            )
             show_verification(console, verification, invocation)
             documents.append(verification_document(verification, invocation))
             codes.append(exit_code(verification, invocation))
     if as_json:
         console.document({"layers": documents})
     raise typer.Exit(1 if 1 in codes else max(codes))
+
+
+def _modules(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise UsageError(f"--import {name!r} is no module's name", hint="such as --import package.module")
+    return tuple(names)
+
+
+def _seconds(timeout: float) -> float:
+    if not math.isfinite(timeout):
+        raise UsageError(f"--timeout {timeout} is no number of seconds")
+    return timeout
+
+
+def _target_of(text: str, runtime: str | None, architecture: str | None, console: Console) -> Target | None:
+    """Give the target that the options name; of one that is named by half, the zip tells the rest."""
+    from layercraft.verification.layer import read_layer
+
+    if not (runtime or architecture):
+        return None
+    if _is_zip(text) and not (runtime and architecture):
+        try:
+            told = read_layer(Path(text)).target
+        except UsageError:
+            if not runtime:
+                raise
+        else:
+            runtime, architecture = runtime or told.runtime.name, architecture or told.architecture
+    return read_target(runtime, architecture, console)
+
+
+def _is_zip(text: str) -> bool:
+    return text.lower().endswith(".zip")
 
 
 def search_here() -> Search:
@@ -215,7 +253,7 @@ def _zip_of(
     from layercraft.recipe.options import BuildOptions
 
     search_path = [Path("layers"), shipped_layers()]
-    if not text.endswith(".zip"):
+    if not _is_zip(text):
         recipe = find_recipe(text, search_path, environment=os.environ)
         options = BuildOptions(output=output, skip_existing=True)
         built = build(
@@ -251,15 +289,14 @@ def _checks(layer: LayerUnderTest, recipe: Recipe | None, wishes: Wishes) -> Che
 
 
 def _invoked(
-    layer: LayerUnderTest, wishes: Wishes, engine: Engine | None, opened: Sources, console: Console
+    layer: LayerUnderTest, handler: Handler, engine: Engine | None, opened: Sources, console: Console
 ) -> Invocation:
     from layercraft.runtime_packages import lay_out_runtime_packages
     from layercraft.verification.container import ContainerEngine
     from layercraft.verification.container_handler import invoke_in_container
-    from layercraft.verification.handler import Handler, invoke_locally
+    from layercraft.verification.handler import invoke_locally
     from layercraft.verification.local_engine import LocalEngine
 
-    handler = Handler.parse(wishes.handler or "", wishes.event, timeout=wishes.timeout, memory=wishes.memory)
     if isinstance(engine, ContainerEngine):
         return invoke_in_container(layer, handler, engine, console)
     if not isinstance(engine, LocalEngine):

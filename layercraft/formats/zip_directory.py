@@ -207,7 +207,7 @@ def _refuse_kind(listed: Listed, disk: int, kind: int, archive: str) -> None:
     if disk:
         raise lie(archive, listed.name, "it lies on another disk, or its disk in a zip64 record")
     if kind == stat.S_IFLNK:
-        raise lie(archive, listed.name, "it is a symbolic link, which no wheel may hold")
+        raise lie(archive, listed.name, "it is a symbolic link, which is not supported")
     if kind not in (0, stat.S_IFREG) and not listed.name.endswith("/"):
         raise lie(archive, listed.name, "it is no regular file")
 

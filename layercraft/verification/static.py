@@ -42,7 +42,7 @@ def static(layer: LayerUnderTest, cache: Cache | None, reporter: Reporter) -> Ou
     once for each distribution.
 
     Raises:
-        UsageError: the zip is missing, or is no zip that Lambda could unpack.
+        UsageError: the zip is missing, or is none that layercraft reads.
     """
     with open_zip(layer.zip) as contents, reporter.progress("reading the layer", None, "items"):
         reading = _Reading(layer, contents, cache)

@@ -108,7 +108,7 @@ def judge(layer: LayerUnderTest, cache: Cache | None = None, reporter: Reporter 
     """Judge a layer by its files alone: the static verdict.
 
     Raises:
-        UsageError: the zip is missing, or is no zip that Lambda could unpack.
+        UsageError: the zip is missing, or is none that layercraft reads.
     """
     outcome = static(layer, cache, reporter)
     return Verification(
@@ -137,7 +137,7 @@ def verify(  # noqa: PLR0913 (what is judged, how, and three collaborators)
     not read again where `judged` is their verdict already.
 
     Raises:
-        UsageError: the zip is missing, or is no zip that Lambda could unpack.
+        UsageError: the zip is missing, or is none that layercraft reads.
         EngineError: the engine is at fault, not the layer.
     """
     read = judged or judge(layer, cache, reporter)

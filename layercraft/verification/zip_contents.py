@@ -72,13 +72,13 @@ def open_zip(path: Path) -> Generator[ZipContents]:
     """Open a zip and read its central directory.
 
     Raises:
-        UsageError: the file is missing, or is no zip that Lambda could unpack.
+        UsageError: the file is missing, or is no zip that layercraft reads.
     """
     with _mapped(path) as data:
         try:
             contents = ZipContents(path, data)
         except BadWheelError as error:
-            raise UsageError(f"{path} is no zip that Lambda could unpack: {error.message}") from error
+            raise UsageError(f"{path} cannot be read as a layer's zip: {error.message}") from error
         yield contents
 
 
