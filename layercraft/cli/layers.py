@@ -119,10 +119,12 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.cli.reports import built_document, save_treemap, show_built
     from layercraft.cli.verdicts import show_static_verdict, show_verification
     from layercraft.cli.verification import proved
+    from layercraft.host.memory import map_large_buffers
     from layercraft.layer.presets import preset as known_preset
     from layercraft.pipeline import build as build_layer
     from layercraft.recipe.options import BYTECODE, RUNTIME_PACKAGES, BuildOptions
 
+    map_large_buffers()
     console = console_for(as_json=as_json, quiet=quiet)
     refuse_beside_lock(
         lock,
