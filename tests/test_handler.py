@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from probed_layers import HERE, METADATA, layer_of, native_engine, pythons
 
+from layercraft.cli.verdicts import show_verification, verification_document
+from layercraft.console import Console
 from layercraft.errors import UsageError
 from layercraft.runtime_packages import lay_out_runtime_packages
 from layercraft.sources import open_sources
 from layercraft.verification.handler import Handler, Invocation, invoke_locally
+from layercraft.verification.report import Finding, Verification
 from layercraft.verification.runtime_api import VERSION, RuntimeApi
 
 if TYPE_CHECKING:
@@ -315,4 +318,21 @@ def test_what_the_layer_lacks_is_told(function: Path, tmp_path: Path, runtime_pa
     assert invocation.finding
     assert invocation.finding.cause == (
         "Runtime.ImportModuleError: Unable to import module 'app': No module named 'pack'"
+    )
+
+
+def test_a_layer_whose_handler_fails_does_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    verification = Verification(
+        engine="native", zip="a.zip", runtime="python3.12", architecture="x86_64", ran_imports=True
+    )
+    finding = Finding(engine="native", kind="handler-failed", subject="app.work", cause="KeyError: 'x'")
+    failed = Invocation(handler="app.work", finding=finding)
+    document = verification_document(verification, failed)
+    assert (document["passed"], document["exit_code"]) == (False, 1)
+    document = verification_document(verification, Invocation(handler="app.work", result="1"))
+    assert (document["passed"], document["exit_code"]) == (True, 0)
+
+    show_verification(Console(no_color=True), verification, failed)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "a.zip: fails on python3.12 x86_64: 1 finding, engine native"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from layercraft.console import columns
@@ -28,6 +29,8 @@ def show_verification(console: Console, verification: Verification, invocation: 
         _show(console, finding)
     if invocation:
         _show_invocation(console, invocation)
+    if invocation and invocation.finding:
+        verification = replace(verification, findings=(*verification.findings, invocation.finding))
     console.out(verdict_line(console, verification))
 
 
@@ -79,8 +82,8 @@ def verification_document(verification: Verification, invocation: Invocation | N
 
     document = {
         **msgspec.to_builtins(verification),
-        "passed": verification.passed,
-        "exit_code": verification.exit_code,
+        "passed": verification.passed and not (invocation and invocation.finding),
+        "exit_code": exit_code(verification, invocation),
     }
     if invocation:
         document["handler"] = msgspec.to_builtins(invocation) | {"billed_milliseconds": invocation.billed}
