@@ -107,6 +107,14 @@ def test_a_lock_for_another_target_says_for_which_and_what_to_do(tmp_path: Path)
     assert "-r 3.12 -a x86_64" in (caught.value.hint or "")
 
 
+def test_a_lock_of_this_very_target_that_was_edited_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    text = to_toml(LOCK)
+    packages, tool = text.split("[tool.", 1)
+    twice = packages + packages[packages.index("[[packages]]") :] + "[tool." + tool
+    with pytest.raises(BadLockError, match=r"does not fit (?!.*it was made for).*Multiple packages"):
+        read_lock(written(tmp_path, twice), LOCK.target)
+
+
 FOREIGN = f"""
 lock-version = "1.0"
 created-by = "uv"

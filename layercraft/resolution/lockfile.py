@@ -157,7 +157,8 @@ def from_pylock(pylock: Pylock, table: Mapping[str, Any], target: Target, path: 
         selected = list(pylock.select(environment=environment, tags=tags, dependency_groups=groups))  # type: ignore[arg-type]
     except PylockSelectError as error:
         recorded = _recorded(own)
-        why = f"it was made for {' '.join(recorded)}" if recorded else str(error)
+        other = recorded and recorded != (target.runtime.name, target.architecture)
+        why = f"it was made for {' '.join(recorded)}" if recorded and other else str(error)
         raise BadLockError(
             f"{path}: does not fit {target}: {why}",
             hint=f"make one for it with `layercraft lock … {_flags(target)}`",
