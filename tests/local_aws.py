@@ -15,19 +15,16 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import socket
-import struct
 import subprocess
 import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qs, unquote, urlsplit
 
+from aws_proxy import Call, Proxy
 from aws_refusals import REFUSALS, Refusal
 
 from layercraft.aws.session import Clients
@@ -40,49 +37,6 @@ REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 REQUEST_LIMIT = 70_167_211  # bytes of a whole request to Lambda, as AWS told in 2024
 _PATIENCE = 20.0  # seconds that ministack may take to start
-_SCOPE = re.compile(r"Credential=[^/]+/\d+/([\w-]+)/(\w+)/aws4_request")
-_HOP = {"connection", "transfer-encoding", "keep-alive", "expect", "content-length"}
-
-# Method, path and a parameter of the query -> the operation's name in AWS's API.
-_OPERATIONS = (
-    ("lambda", "POST", r"/[\d-]+/layers/[^/]+/versions/?", "", "PublishLayerVersion"),
-    ("lambda", "GET", r"/[\d-]+/layers/[^/]+/versions/?", "", "ListLayerVersions"),
-    ("lambda", "GET", r"/[\d-]+/layers/[^/]+/versions/\d+", "", "GetLayerVersion"),
-    ("lambda", "DELETE", r"/[\d-]+/layers/[^/]+/versions/\d+", "", "DeleteLayerVersion"),
-    ("lambda", "POST", r"/[\d-]+/layers/[^/]+/versions/\d+/policy", "", "AddLayerVersionPermission"),
-    ("lambda", "GET", r"/[\d-]+/layers/[^/]+/versions/\d+/policy", "", "GetLayerVersionPolicy"),
-    ("lambda", "GET", r"/[\d-]+/layers", "find", "GetLayerVersionByArn"),
-    ("lambda", "GET", r"/[\d-]+/account-settings/?", "", "GetAccountSettings"),
-    ("lambda", "POST", r"/[\d-]+/functions/?", "", "CreateFunction"),
-    ("lambda", "GET", r"/[\d-]+/functions/[^/]+", "", "GetFunction"),
-    ("lambda", "GET", r"/[\d-]+/functions/[^/]+/configuration", "", "GetFunctionConfiguration"),
-    ("lambda", "DELETE", r"/[\d-]+/functions/[^/]+", "", "DeleteFunction"),
-    ("lambda", "POST", r"/[\d-]+/functions/[^/]+/invocations", "", "Invoke"),
-    ("s3", "PUT", r"/[^/]+/?", "", "CreateBucket"),
-    ("s3", "POST", r"/[^/]+/.+", "uploads", "CreateMultipartUpload"),
-    ("s3", "POST", r"/[^/]+/.+", "uploadId", "CompleteMultipartUpload"),
-    ("s3", "DELETE", r"/[^/]+/.+", "uploadId", "AbortMultipartUpload"),
-    ("s3", "PUT", r"/[^/]+/.+", "partNumber", "UploadPart"),
-    ("s3", "PUT", r"/[^/]+/.+", "", "PutObject"),
-    ("s3", "DELETE", r"/[^/]+/.+", "", "DeleteObject"),
-)
-_LAMBDA_READS = ("List", "Get", "Head")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request: the operation as AWS names it, or method and path where the table has none."""
-
-    service: str
-    region: str
-    operation: str
-    path: str
-    size: int
-
-    @property
-    def changes(self) -> bool:
-        """Whether it is there to change something."""
-        return not self.operation.startswith(_LAMBDA_READS)
 
 
 @dataclass(kw_only=True)
@@ -109,7 +63,7 @@ class LocalAws:
         self._faults: list[_Fault] = []
         self._port = _free_port()
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), self)
+        self._server = Proxy(self._port, self._judged)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -204,7 +158,12 @@ class LocalAws:
         ]
         return listed
 
-    def refusal_of(self, call: Call, body: bytes) -> Refusal | None:
+    def _judged(self, call: Call, body: bytes) -> Refusal | None:
+        refusal = self._refusal_of(call, body)
+        self.held(call)
+        return refusal
+
+    def _refusal_of(self, call: Call, body: bytes) -> Refusal | None:
         """Give what this call is refused with, once it was counted."""
         with self._lock:
             self.calls.append(call)
@@ -295,104 +254,6 @@ def clients_of(url: str) -> Clients:
     core.set_credentials("AKIALOCAL", "dummy")
     core.set_config_variable("region", REGION)
     return Clients(boto3.Session(botocore_session=core), endpoint=url)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, address: tuple[str, int], aws: LocalAws) -> None:
-        super().__init__(address, _Handler)
-        self.aws = aws
-
-    @property
-    def behind(self) -> int:
-        return self.aws._port  # noqa: SLF001 (one thing in two classes)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients of tests go away as they please."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def _answer(self) -> None:
-        body = self._body()
-        call = self._call(len(body))
-        aws = self.server.aws
-        refusal = aws.refusal_of(call, body)
-        aws.held(call)
-        if refusal and refusal.drop != "after":
-            self._refuse(refusal, call)
-            return
-        status, headers, answer = self._forwarded(body)
-        if refusal:
-            self._refuse(refusal, call)
-        else:
-            self._send(status, headers, answer)
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _answer  # noqa: N815 (the names are the protocol's)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name there)
-        """Say nothing."""
-
-    def _body(self) -> bytes:
-        if "chunked" not in self.headers.get("transfer-encoding", ""):
-            return self.rfile.read(int(self.headers.get("content-length") or 0))
-        pieces = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            pieces.append(self.rfile.read(size))
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return b"".join(pieces)
-
-    def _call(self, size: int) -> Call:
-        scope = _SCOPE.search(self.headers.get("authorization", ""))
-        region, service = scope.groups() if scope else ("", "")
-        parts = urlsplit(self.path)
-        query = parse_qs(parts.query, keep_blank_values=True)
-        known = (
-            operation
-            for name, method, path, key, operation in _OPERATIONS
-            if (name, method) == (service, self.command) and (not key or key in query)
-            if re.fullmatch(path, parts.path)
-        )
-        target = self.headers.get("x-amz-target", "").rpartition(".")[2]  # of services that speak JSON 1.1
-        operation = target or next(known, f"{self.command} {parts.path}")
-        return Call(service=service, region=region, operation=operation, path=unquote(parts.path), size=size)
-
-    def _forwarded(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=300)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
-        try:
-            connection.request(self.command, self.path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.getheaders(), answer.read()
-        finally:
-            connection.close()
-
-    def _refuse(self, refusal: Refusal, call: Call) -> None:
-        if refusal.drop:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            self.close_connection = True
-            return
-        bucket = call.path.split("/")[1] if call.service == "s3" else "bucket"
-        kind, body = refusal.body(call.service, bucket=bucket, region=call.region, operation=call.operation)
-        self._send(refusal.status, [("Content-Type", kind), ("x-amzn-ErrorType", refusal.code)], body)
-
-    def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.send_response_only(status)
-        for name, value in headers:
-            if name.lower() not in _HOP:
-                self.send_header(name, value)
-        length = next((value for name, value in headers if name.lower() == "content-length"), None)
-        self.send_header("Content-Length", (length or "0") if self.command == "HEAD" else str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
 
 def _free_port() -> int:

@@ -11,7 +11,7 @@ from readme_commands import README
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from local_aws import Call
+    from aws_proxy import Call
 
 POLICIES = re.findall(r"^```json\n(.*?)^```$", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 # What one action of IAM stands for.

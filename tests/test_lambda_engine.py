@@ -17,9 +17,9 @@ from wheelhouse import WheelDraft
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aws_proxy import Call
     from command_line import CommandLine
     from engine_fixtures import Engines
-    from local_aws import Call
     from local_index import LocalIndex
 
 VERSION = "3.12"

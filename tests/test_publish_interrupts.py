@@ -12,8 +12,9 @@ import pytest
 from published_layers import built, large
 
 if TYPE_CHECKING:
+    from aws_proxy import Call
     from command_line import CommandLine
-    from local_aws import Call, LocalAws
+    from local_aws import LocalAws
     from local_index import LocalIndex
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
