@@ -145,7 +145,7 @@ def test_code_finds_what_it_finds_in_lambda(engine: PrivateEngine, tmp_path: Pat
     outcome = container(engine).verify(layer, checks)
     assert (outcome.findings, outcome.ran_imports) == ((), True)
     assert outcome.checked[0].startswith("ran with Python 3.12.")
-    assert f"{image_name('3.12')} in {engine.name} " in outcome.checked[0]
+    assert f"AWS's image for python3.12 in {engine.name} " in outcome.checked[0]
     assert "512 MB of memory are enough" in outcome.checked[1]
 
 

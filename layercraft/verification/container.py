@@ -47,13 +47,15 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # as some systems call them
 class ContainerEngine:
     """Runs the probe in containers made of Lambda's image, a new one each time.
 
-    `cache` has the wheels from which `--deep` lays out the layer as it was before the changes.
-    `scratch` is where the temporary folder is made; the engine must see it. `foreign` tells that the
-    image is for another machine than this one: what runs is emulated, and gets more time and memory.
+    `title` is what people are told of the image, where it is not its name. `cache` has the wheels from
+    which `--deep` lays out the layer as it was before the changes. `scratch` is where the temporary
+    folder is made; the engine must see it. `foreign` tells that the image is for another machine than
+    this one: what runs is emulated, and gets more time and memory.
     """
 
     client: Client
     image: str
+    title: str = ""
     cache: Cache | None = None
     scratch: Path | None = None
     foreign: bool = False
@@ -66,7 +68,7 @@ class ContainerEngine:
     @property
     def description(self) -> str:
         """The image, and who runs it."""
-        return f"{self.image} in {self.client.name} {self.client.version}"
+        return f"{self.title or self.image} in {self.client.name} {self.client.version}"
 
     def verify(self, layer: LayerUnderTest, checks: Checks, reporter: Reporter = SILENT) -> Outcome:
         """Unpack the layer, mount it at /opt and run the checks.
@@ -107,7 +109,7 @@ class _Run:
         around = Surroundings(
             engine=self.engine.name, layer=self.layer, files=files, root=LAYER, in_image=True, host=image
         )
-        label = f"importing in {image}"
+        label = f"importing in {self.engine.title or image}"
         job, answers = self.ask(items_for(self.checks, self.layer.distributions), self.box.layer, label)
         outcome = outcome_of(job, answers, around)
         if self.checks.deep:
@@ -165,6 +167,7 @@ def find_container(  # noqa: PLR0913 (where to look, and for what)
     Raises:
         UsageError: `command` is no command.
     """
+    title = "" if image else f"AWS's image for {target.runtime.name}"
     image = image or target.runtime.image
     try:
         client = find_client(command, environment)
@@ -173,4 +176,6 @@ def find_container(  # noqa: PLR0913 (where to look, and for what)
         return Absent(name="container", why=error.message, remedy=error.hint)
     here = platform.machine().lower()
     foreign = _MACHINES.get(here, here) != target.machine
-    return ContainerEngine(client=client, image=image, cache=cache, scratch=scratch, foreign=foreign)
+    return ContainerEngine(
+        client=client, image=image, title=title, cache=cache, scratch=scratch, foreign=foreign
+    )
