@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,10 @@ pytest_plugins = ("aws_fixtures", "engine_fixtures", "corpus.fixtures")
 
 # How this machine reaches the network is no business of the tests, so it is passed on.
 _NETWORK = ("proxy", "ssl_cert")
+
+# Whoever starts the tests may ignore it (nohup), which children inherit and layercraft respects.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("thorough", max_examples=500, deadline=None)
 
