@@ -49,7 +49,7 @@ def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_u
             [each.path, each.file, _executable(recipe, each), each.requirement, each.member]
             for each in recipe.extra_files
         ],
-        "bytecode": [options.bytecode or recipe.cleanup.bytecode, options.python and str(options.python)],
+        "bytecode": [recipe.bytecode(options), options.python and str(options.python)],
         "guards": [options.runtime_packages or recipe.runtime_packages, options.keep_gpu or recipe.keep_gpu],
         "preset": options.preset or recipe.preset,
         "cleanup": options.preset != "none",

@@ -94,8 +94,9 @@ def foreseen(
         suspects = sum(entry.size for entry in tree.entries.values() if may_be_stripped(entry, tree))
         bounds.append(Bound(reason=REASON, at_most=suspects))
     records = rewrite_records(tree, unknown=_of_right_length)
-    if _bytecode(job) != "none":
-        bounds.append(Bound(reason=Reason(source="bytecode", rule=_bytecode(job)), at_most=records.tree.size))
+    bytecode = job.recipe.bytecode(job.options)
+    if bytecode != "none":
+        bounds.append(Bound(reason=Reason(source="bytecode", rule=bytecode), at_most=records.tree.size))
     if job.recipe.script and job.options.preset != "none":
         bounds.append(Bound(reason=Reason(source=job.recipe.script.name), at_most=records.tree.size))
     return (*changes, records), tuple(bounds)
@@ -117,7 +118,7 @@ def compiler_for(job: Job) -> Interpreter | None:
     Raises:
         UsageError: there is none of the target's minor version, or the one named is another.
     """
-    if _bytecode(job) == "none":
+    if job.recipe.bytecode(job.options) == "none":
         return None
     from layercraft.host.interpreters import find_interpreters, read_interpreter
 
@@ -141,10 +142,6 @@ def compiler_for(job: Job) -> Interpreter | None:
     return found[0]
 
 
-def _bytecode(job: Job) -> str:
-    return job.options.bytecode or job.recipe.cleanup.bytecode or "none"
-
-
 def _with_bytecode(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[Change, ...]:
     if job.compiler is None:
         return ()
@@ -152,10 +149,9 @@ def _with_bytecode(job: Job, tree: Tree, locked: Lock, staging: Path) -> tuple[C
 
     folder = staging / "bytecode"
     folder.mkdir()
+    mode = job.recipe.bytecode(job.options)
     requires: dict[str, tuple[str, ...]] = {pin.name: pin.requires for pin in locked.pins}
-    return (
-        compile_sources(tree, _bytecode(job), job.compiler, folder, requires=requires, reporter=job.reporter),
-    )
+    return (compile_sources(tree, mode, job.compiler, folder, requires=requires, reporter=job.reporter),)
 
 
 def _cleaned(job: Job, tree: Tree, locked: Lock, needed: Needed, reporter: Reporter) -> tuple[Change, ...]:

@@ -177,8 +177,11 @@ def test_a_recipe_asks_for_bytecode_and_the_option_has_the_last_word(layercraft:
     layercraft.must("build", "p", *target)
     (path,) = layercraft.outputs.glob("*.zip")
     assert any(name.endswith(".pyc") for name in zipfile.ZipFile(path).namelist())
-    layercraft.must("build", "p", *target, "--bytecode", "none")
-    assert not any(name.endswith(".pyc") for name in zipfile.ZipFile(path).namelist())
+    for options in (("--bytecode", "none"), ("--preset", "none")):
+        layercraft.must("build", "p", *target, *options)
+        assert not any(name.endswith(".pyc") for name in zipfile.ZipFile(path).namelist())
+    layercraft.must("build", "p", *target, "--preset", "none", "--bytecode", "only")
+    assert "python/plain/__init__.pyc" in zipfile.ZipFile(path).namelist()
 
 
 def test_without_a_fitting_python_nothing_is_downloaded(layercraft: CommandLine, index: LocalIndex) -> None:

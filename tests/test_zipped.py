@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trees import inline, noise, tree_of
@@ -17,7 +18,7 @@ from layercraft.layer.zipped import ZippedSizes, packed_size, zip_size
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+    from layercraft.recipe.options import Compress
 
 _DATA = st.integers(0, 3000).map(lambda size: noise(size // 2, size) + b"spam" * (size // 8))
 _FILES = st.dictionaries(st.sampled_from([f"a/{name}.{kind}" for name in "äbc" for kind in "xyz"]), _DATA)
@@ -38,6 +39,23 @@ def test_what_the_changes_save_is_what_the_zip_is_smaller_by(
     zipped = ZippedSizes.of(changes[-1].tree, archive.members)
     assert whole.size - archive.size == sum(change.saved_by(zipped) for change in changes)
     assert archive.size == zip_size(changes[-1].tree)
+
+
+@pytest.mark.parametrize("compress", ["fast", "best"])
+def test_what_is_packed_smaller_than_in_its_wheel_is_counted_beside_the_changes(
+    tmp_path: Path, compress: Compress
+) -> None:
+    text = b"".join(b"value_%d = compute(%d)\n" % (i * i % 97, i) for i in range(4000))
+    names = ("a/stored.txt", "a/text.py", "a/text.c")
+    draft = WheelDraft(name="a", files=dict.fromkeys(names, text), stored=["a/stored.txt"])
+    before = tree_of(tmp_path, draft)
+    changes = clean(before, [Rule.of_glob("*.c", source="test")])
+    changes = (*changes, rewrite_records(changes[-1].tree))
+    archive = write_zip(changes[-1].tree, tmp_path / "a.zip", compress=compress)
+    zipped = ZippedSizes.of(changes[-1].tree, archive.members)
+    files, saved = zipped.deflated_anew(changes)
+    assert files >= {"fast": 1, "best": 2}[compress]
+    assert zip_size(before) - archive.size == saved + sum(change.saved_by(zipped) for change in changes)
 
 
 def test_what_came_and_went_again_counts_the_same_both_times(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from layercraft.layer.sizes import Share  # noqa: TC001 (msgspec reads the annot
 from layercraft.layer.zipped import ZippedSizes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from layercraft.layer.archive import Archive
@@ -140,6 +140,7 @@ class RecordedZip:
 class BuildRecord:
     """All that is known of one build.
 
+    `changes` are those of the build, and a last line for files that were packed smaller without one.
     `pins` are the wheels that went in, `left_out` locked ones that did not, `donors` those of which only
     single files did, `requested` the names that users asked for; empty in records of older versions.
     `tool` is layercraft's version, `inputs` the digest of everything that decides the zip's bytes.
@@ -183,12 +184,24 @@ class BuildRecord:
             tool=tool,
             inputs=inputs,
             pins=tuple(RecordedPin.of(pin) for pin in pins),
-            changes=tuple(RecordedChange.of(change, zipped) for change in changes),
+            changes=(
+                *(RecordedChange.of(change, zipped) for change in changes),
+                *_deflated_anew(changes, zipped),
+            ),
             zip=RecordedZip.of(archive),
             warnings=tuple(warnings),
             left_out=tuple(map(RecordedLeftOut.of, left_out)),
             requested=tuple(requested),
             donors=tuple(map(RecordedPin.of, donors)),
+        )
+
+
+def _deflated_anew(changes: Sequence[Change], zipped: ZippedSizes) -> Iterator[RecordedChange]:
+    """Give a line for what was packed smaller than its wheel had it, so that all lines add up to the zip."""
+    files, saved = zipped.deflated_anew(changes)
+    if files:
+        yield RecordedChange(
+            source="layercraft", rule="deflated anew", files=files, saved=0, saved_zipped=saved
         )
 
 

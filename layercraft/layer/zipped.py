@@ -12,6 +12,7 @@ from layercraft.layer.tree import DiskFile, Inline
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from layercraft.layer.change import Change
     from layercraft.layer.sizes import SizedFile
     from layercraft.layer.tree import Content, Entry, Tree
 
@@ -37,6 +38,24 @@ class ZippedSizes:
         written = self.tree.entries.get(entry.path) == entry
         packed = self.packed[entry.path] if written else packed_size(entry.content)
         return zip_cost(entry.path, packed)
+
+    def deflated_anew(self, changes: Iterable[Change]) -> tuple[int, int]:
+        """Count the files that no change made and that are packed smaller than in their wheels.
+
+        The second number are the bytes that this saves: with those of the changes, all that lies between
+        the files of the wheels and the zip.
+        """
+        made = {
+            entry.path
+            for change in changes
+            for entry in (*change.added, *(after for _, after in change.replaced))
+        }
+        gains = [
+            packed_size(entry.content) - self.packed[path]
+            for path, entry in self.tree.entries.items()
+            if path not in made
+        ]
+        return sum(gain > 0 for gain in gains), sum(gains)
 
 
 def packed_size(content: Content) -> int:

@@ -64,6 +64,11 @@ class Recipe:
             return options.strip
         return bool(self.cleanup.strip) and options.preset != "none"
 
+    def bytecode(self, options: BuildOptions) -> str:
+        """Give one of BYTECODE: as the options say, else as `layer.toml` does, asked as for `strips`."""
+        asked = self.cleanup.bytecode if options.preset != "none" else None
+        return options.bytecode or asked or "none"
+
     @property
     def preset(self) -> str:
         """The named rule set that applies: the one of `layer.toml`, else "safe".
