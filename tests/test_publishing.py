@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError, HTTPClientError
 from layer_zips import LayerDraft, distribution
 from trees import noise
 
 from layercraft import PublishOptions, publish
+from layercraft.aws.explanations import explained
 from layercraft.errors import AwsError, CredentialsError, LayercraftError, LayerTooLargeError, UsageError
 
 if TYPE_CHECKING:
@@ -127,6 +129,19 @@ def test_what_aws_refuses_is_one_line_and_leaves_no_object(  # noqa: PLR0913, PL
     assert error.hint
     assert "TOPSECRET" not in f"{error.message}{error.hint}"
     assert aws.objects(bucket) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (HTTPClientError(error=ValueError("Invalid header value b'TOPSECRET\\nmore'")), "of one line?"),
+        (EndpointConnectionError(endpoint_url="https://me:TOPSECRET@aws.test/x"), '"https://aws.test/x"'),
+    ],
+)
+def test_what_boto3_quotes_tells_no_secret(error: Exception, words: str) -> None:
+    told = explained(error, region="eu-west-1")
+    assert words in told.message
+    assert "TOPSECRET" not in f"{told.message}{told.hint}"
 
 
 def test_a_full_account_is_told_with_its_figures(zipped: Path, aws: LocalAws, clients: Clients) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from layercraft.host.client import Client
 
 _ARN = re.compile(
-    r"arn:[\w-]+:lambda:(?P<region>[\w-]+):\d{12}:layer:(?P<name>[\w-]{1,140}):(?P<version>\d+)"
+    r"arn:[\w-]+:lambda:(?P<region>[\w-]+):\d{12}:layer:(?P<name>[\w-]{1,140}):(?P<version>\d+)",
+    re.ASCII,
 )
 
 

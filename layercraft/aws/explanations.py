@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from layercraft.errors import LayercraftError
 
 _LONGEST = 300  # characters of AWS's own words
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")  # of an address, before its host
+_HEADER = re.compile(r"Invalid header value.*", re.DOTALL)  # goes on with the value: a token, say
 
 
 def explained(error: BaseException, *, region: str = "", bucket: str = "") -> LayercraftError:
@@ -42,13 +44,17 @@ def code_of(error: BaseException) -> str:
 
 @contextmanager
 def explaining(*, region: str = "", bucket: str = "") -> Generator[None]:
-    """Turn what boto3 raises in a block into layercraft's errors, all of which name the region."""
+    """Turn what boto3 raises in a block into layercraft's errors, all of which name the region.
+
+    A ValueError is what it raises for a configuration that cannot be meant, such as an endpoint that is
+    no address.
+    """
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except (BotoCoreError, ClientError, Boto3Error) as error:
+    except (BotoCoreError, ClientError, Boto3Error, ValueError) as error:
         cause = error.__context__ if isinstance(error, Boto3Error) else error
         known = isinstance(cause, (BotoCoreError, ClientError))
         raise explained(cause if known and cause else error, region=region, bucket=bucket) from error
@@ -84,5 +90,9 @@ def _answer(error: BaseException) -> dict[str, Any]:
 
 
 def _said(error: BaseException) -> str:
-    lines = str(_answer(error).get("Message") or error).strip().splitlines() or [type(error).__name__]
+    text = _HEADER.sub(
+        "a header cannot be sent; are the credentials of one line?",
+        str(_answer(error).get("Message") or error),
+    )
+    lines = _PASSWORD.sub("", text).strip().splitlines() or [type(error).__name__]
     return lines[0][:_LONGEST].rstrip(".")

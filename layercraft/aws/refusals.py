@@ -232,7 +232,12 @@ TROUBLES = (
         hint="see that this machine reaches it, through its proxy and firewall",
     ),
     Trouble(
-        exceptions=("ParamValidationError", "InvalidRegionError", "InvalidEndpointConfigurationError"),
+        exceptions=(
+            "ParamValidationError",
+            "InvalidRegionError",
+            "UnknownRegionError",
+            "InvalidEndpointConfigurationError",
+        ),
         cause="boto3 refuses a value ({said})",
         hint="see the options and the AWS configuration",
         kind=UsageError,
@@ -241,6 +246,12 @@ TROUBLES = (
         exceptions=("ConfigParseError", "ConfigNotFound"),
         cause="the AWS configuration cannot be read ({said})",
         hint="see the file ~/.aws/config",
+        kind=ConfigurationError,
+    ),
+    Trouble(
+        exceptions=("ValueError",),
+        cause="boto3 cannot use the AWS configuration ({said})",
+        hint="see ~/.aws/config and the variables of the environment that begin with AWS_",
         kind=ConfigurationError,
     ),
 )

@@ -68,9 +68,15 @@ class Clients:
         return self.session.region_name
 
     def regions(self) -> tuple[str, ...]:
-        """Give all regions that have AWS Lambda, in the partition of the configured one (else `aws`)."""
-        near = self.session.region_name or "us-east-1"
-        partition = self.session.get_partition_for_region(near)
+        """Give all regions that have AWS Lambda, in the partition of the configured one (else `aws`).
+
+        Raises:
+            UsageError: the configured one is none.
+        """
+        from layercraft.aws.explanations import explaining
+
+        with explaining():
+            partition = self.session.get_partition_for_region(self.session.region_name or "us-east-1")
         return tuple(sorted(self.session.get_available_regions("lambda", partition)))
 
     def known(self, region: str) -> str:
