@@ -7,11 +7,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from layercraft.aws.existing import versions
 from layercraft.aws.explanations import explaining
 from layercraft.aws.layer_version import read_draft
 from layercraft.aws.publish_options import PublishOptions
 from layercraft.aws.publishing import publish_draft
 from layercraft.aws.temporary_function import LONGEST, NAME, Blueprint, created
+from layercraft.errors import LayercraftError
 from layercraft.events import SILENT
 from layercraft.verification.diagnosis import items_for, outcome_of
 from layercraft.verification.lambda_image import LAYER, search_path, site_folders
@@ -107,15 +109,23 @@ class LambdaEngine:
         """Publish the zip under a name of its own; delete that version when the block ends."""
         name = f"{NAME}-{secrets.token_hex(4)}"
         draft = read_draft(layer, name)
-        done = publish_draft(draft, self.clients, (self.region,), self.options, reporter=reporter)
-        (version,) = done.versions
+        arn = None
         try:
-            yield version.arn or ""
+            done = publish_draft(draft, self.clients, (self.region,), self.options, reporter=reporter)
+            arn = done.versions[0].arn
+            yield arn or ""
         finally:
+            self._remove(name, reporter if arn else SILENT)
+
+    def _remove(self, name: str, reporter: Reporter) -> None:
+        """Delete the version, which may be there though nobody was told so: Ctrl-C comes at any time."""
+        client = self.clients.functions(self.region)
+        try:
             with explaining(region=self.region):
-                self.clients.functions(self.region).delete_layer_version(
-                    LayerName=name, VersionNumber=version.version
-                )
+                for version in versions(client, name):
+                    client.delete_layer_version(LayerName=name, VersionNumber=version)
+        except LayercraftError as error:
+            reporter.warning(f"the layer {name} in {self.region} could not be removed: {error.message}")
 
 
 def _jobs(items: tuple[Item, ...], checks: Checks, layer: LayerUnderTest) -> Iterator[Job]:
