@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 15
 """Runtimes that one layer version can be marked for (PublishLayerVersion, CompatibleRuntimes)."""
+_ELF = b"\x7fELF"
 
 
 def every_target(today: date) -> tuple[Target, ...]:
@@ -47,6 +48,7 @@ def require_same_files(layer: LayerUnderTest, targets: Iterable[Target], sources
 
     Raises:
         UsageError: there is no build record, or some target gets other files; names target and file.
+        BadWheelError: a file of the zip cannot be read.
     """
     record = layer.record
     if record is None:
@@ -83,12 +85,17 @@ def _wheels(recipe: Recipe, record: BuildRecord, target: Target, sources: Source
 
 
 def _require_any_python(path: Path) -> None:
-    """Refuse a zip with files that only one Python finds or loads."""
+    """Refuse a zip with files that only one Python finds or loads, or only one machine runs."""
     with open_zip(path) as contents:
         for name in contents.listed:
             bytecode = name.endswith(".pyc") and "/__pycache__/" not in name
             if bytecode or name.startswith("python/lib/python3."):
-                raise UsageError(
-                    f"{path} is not the same for every runtime: {name} is for one version of Python",
-                    hint="publish it without --all-runtimes",
-                )
+                only = "one version of Python"
+            elif contents.head(name, len(_ELF)) == _ELF:
+                only = "one architecture"
+            else:
+                continue
+            raise UsageError(
+                f"{path} is not the same for every runtime: {name} is for {only}",
+                hint="publish it without --all-runtimes",
+            )
