@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from elf_files import ElfDraft
+from layer_zips import LayerDraft
 from published_layers import built, large
 from wheelhouse import WheelDraft
 
@@ -74,6 +75,40 @@ def test_a_dry_run_changes_nothing(cloud: CommandLine, aws: LocalAws) -> None:
     assert [call for call in aws.calls if call.changes] == []
 
 
+def test_a_dry_run_of_what_is_there_says_that_it_did_nothing(cloud: CommandLine, aws: LocalAws) -> None:
+    path = built(cloud, "plain")
+    cloud.must("publish", path)
+    cloud.must("publish", path, "--force")
+    aws.calls.clear()
+    ran = cloud.must("publish", path, "--dry-run", "--public", "--retain", "1", "--json")
+    assert "everyone would be allowed to use it" in ran.err
+    assert "older versions would be deleted: 1" in ran.err
+    assert ran.document["layers"][0]["versions"][0]["dry_run"] is True
+    assert [call for call in aws.calls if call.changes] == []
+
+
+def test_half_a_target_leaves_the_rest_to_the_zip(cloud: CommandLine) -> None:
+    path = built(cloud, "plain", runtime="3.12", arch="arm64")
+    ran = cloud.must("publish", path, "-r", "3.13", "--dry-run", "--json")
+    (layer,) = ran.document["layers"]
+    assert (layer["runtimes"], layer["architectures"]) == (["python3.13"], ["arm64"])
+    (layer,) = cloud.must("publish", path, "-a", "x86_64", "--dry-run", "--json").document["layers"]
+    assert (layer["runtimes"], layer["architectures"]) == (["python3.12"], ["x86_64"])
+
+
+def test_one_zip_that_fails_hides_no_other(cloud: CommandLine) -> None:
+    path = built(cloud, "plain")
+    cloud.write({"bad.zip": "no zip"})
+    ran = cloud("publish", "bad.zip", path, "--json")
+    bad, good = ran.document["layers"]
+    assert ran.code == 2
+    assert bad["error"]["kind"] == "UsageError"
+    assert good["versions"][0]["arn"] == f"{ARN}:1"
+    ran = cloud("publish", "bad.zip", path)
+    assert (ran.code, ran.out) == (2, f"eu-west-1  unchanged  {ARN}:1\n")
+    assert ran.lines[0].startswith("error: bad.zip cannot be read as a layer's zip")
+
+
 def test_json_tells_all_in_one_document(cloud: CommandLine) -> None:
     path = built(cloud, "plain")
     (layer,) = cloud.must("publish", path, "--json").document["layers"]
@@ -86,6 +121,7 @@ def test_json_tells_all_in_one_document(cloud: CommandLine) -> None:
             "through": "request",
             "granted": [],
             "deleted": [],
+            "dry_run": False,
         }
     ]
     assert (layer["layer_name"], layer["failures"]) == ("plain_3_13_x86_64", [])
@@ -112,6 +148,21 @@ def test_a_build_with_findings_is_not_published(cloud: CommandLine, aws: LocalAw
     assert ran.code == 1
     assert "outputs/odd_3_13_x86_64.zip is not published: something was found in it" in ran.err
     assert aws.calls == []
+
+
+def test_a_zip_with_findings_is_published_only_if_that_is_wanted(cloud: CommandLine, aws: LocalAws) -> None:
+    library = ElfDraft(needed=["libnowhere.so.1"], modules=["_x"]).packed()
+    module = "python/odd/_x.cpython-313-x86_64-linux-gnu.so"
+    files = {"python/odd/__init__.py": b"import odd._x\n", module: library}
+    path = LayerDraft(files=files, name="odd").write(cloud.folder)
+    ran = cloud("publish", path)
+    assert ran.code == 1
+    assert f"missing-library: {module}" in ran.out
+    assert f"{path} is not published: something was found in it (--no-check publishes it)" in ran.err
+    (layer,) = cloud("publish", path, "--json").document["layers"]
+    assert (layer["verdict"]["passed"], layer["versions"]) == (False, [])
+    assert aws.calls == []
+    assert "eu-west-1  published  " in cloud.must("publish", path, "--no-check").out
 
 
 def test_what_is_wrong_with_aws_is_told_before_anything_is_built(cloud: CommandLine) -> None:
@@ -149,7 +200,7 @@ def test_a_pure_layer_is_marked_for_all_runtimes(cloud: CommandLine, aws: LocalA
 @pytest.mark.parametrize(
     ("requirement", "words"),
     [
-        ("native", "for python3"),
+        ("native", "_speed.cpython-313-x86_64-linux-gnu.so is for one architecture"),
         ("old", "has other wheels (backport-1.0-py3-none-any.whl)"),
         ("young", "for python3.11 x86_64, young"),
     ],
@@ -167,6 +218,17 @@ def test_a_layer_that_differs_by_runtime_is_not_marked_for_all(
     assert ran.code == 2
     assert "is not the same for every runtime" in ran.lines[0]
     assert words in ran.lines[0]
+    assert aws.calls == []
+
+
+def test_a_program_for_one_machine_is_not_marked_for_all(cloud: CommandLine, aws: LocalAws) -> None:
+    cloud.write({"layers/tool/requirements.txt": "toolkit\n"})
+    cloud.write({"layers/tool/layer.toml": '[files]\n"bin/tool" = "tool"\n'})
+    (cloud.folder / "layers/tool/tool").write_bytes(ElfDraft().packed())
+    cloud.must("build", "tool")
+    ran = cloud("publish", "outputs/tool_3_13_x86_64.zip", "--all-runtimes")
+    assert ran.code == 2
+    assert ran.lines[0].endswith("is not the same for every runtime: bin/tool is for one architecture")
     assert aws.calls == []
 
 
@@ -192,6 +254,27 @@ def test_wrong_options_are_refused_before_anything_is_asked(
     assert ran.code == 2
     assert line in ran.lines[0]
     assert aws.calls == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "arguments", "words"),
+    [
+        ("AWS_ENDPOINT_URL", "nowhere", (), "boto3 cannot use the AWS configuration (Invalid endpoint: "),
+        ("AWS_ENDPOINT_URL", "http://[::1", (), "boto3 cannot use the AWS configuration (Invalid IPv6 URL)"),
+        (
+            "AWS_DEFAULT_REGION",
+            "local",
+            ("--region", "all"),
+            "boto3 refuses a value (Unknown region: 'local'",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_one_line(
+    cloud: CommandLine, name: str, value: str, arguments: tuple[str, ...], words: str
+) -> None:
+    ran = cloud("publish", built(cloud, "plain"), *arguments, **{name: value})
+    assert ran.code == 2
+    assert words in ran.lines[0]
 
 
 def test_without_a_region_the_way_to_name_one_is_told(cloud: CommandLine) -> None:

@@ -74,7 +74,7 @@ class LayerVersion:
     `action` tells whether it was published now, was there already (`unchanged`), or would be
     published but for the dry run (`planned`: no `arn`, and `version` 0). `through` is how the zip
     went or would go: "request", an `s3://` address, or "" where none had to go. `granted` are those
-    who may use it since now, `deleted` the older versions that are gone; in a dry run, both are what
+    who may use it since now, `deleted` the older versions that are gone; in a `dry_run`, both are what
     would be done.
     """
 
@@ -85,6 +85,7 @@ class LayerVersion:
     through: str = ""
     granted: tuple[str, ...] = ()
     deleted: tuple[int, ...] = ()
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

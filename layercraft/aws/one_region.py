@@ -76,7 +76,7 @@ def _settled(client: LambdaClient, name: str, done: LayerVersion, options: Publi
         if done.arn is None:
             raise
         raise type(error)(f"{done.arn} is there, but {error.message}", hint=error.hint) from error
-    return replace(done, granted=granted, deleted=deleted)
+    return replace(done, granted=granted, deleted=deleted, dry_run=options.dry_run)
 
 
 @dataclass(frozen=True, slots=True)

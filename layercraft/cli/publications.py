@@ -58,8 +58,8 @@ def _way(through: str) -> str:
 
 
 def _more(version: LayerVersion) -> list[str]:
-    may = "would be allowed to use it" if version.action == "planned" else "may use it"
-    gone = "would be deleted" if version.action == "planned" else "deleted"
+    may = "would be allowed to use it" if version.dry_run else "may use it"
+    gone = "would be deleted" if version.dry_run else "deleted"
     lines = [f"{', '.join(version.granted)} {may}"] if version.granted else []
     if version.deleted:
         lines.append(f"older versions {gone}: {', '.join(map(str, version.deleted))}")
@@ -87,6 +87,7 @@ def publication_document(publication: Publication, kind: str | None = None) -> d
                 "through": each.through or None,
                 "granted": list(each.granted),
                 "deleted": list(each.deleted),
+                "dry_run": each.dry_run,
             }
             for each in publication.versions
         ],

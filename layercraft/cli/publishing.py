@@ -22,12 +22,13 @@ from layercraft.cli.parameters import (
     Runtime,
     Snippet,
     console_for,
-    read_target,
     refuse_unknown,
     sources,
 )
-from layercraft.errors import UsageError
-from layercraft.verification.report import FAILED
+from layercraft.cli.verification import target_of
+from layercraft.console import error_document
+from layercraft.errors import LayercraftError, UsageError
+from layercraft.verification.report import FAILED, PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,6 +75,9 @@ def publish(  # noqa: PLR0913 (a command's options are its parameters)
         int | None,
         typer.Option("--retain", min=1, metavar="N", help="Delete all but the N newest versions."),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Publish only a layer in which nothing is found.")
+    ] = True,
     force: Annotated[bool, typer.Option("--force", help="Publish even what is there already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     snippet: Snippet = None,
@@ -92,7 +96,6 @@ def publish(  # noqa: PLR0913 (a command's options are its parameters)
         raise UsageError("--layer-name is for one zip, and several were named", hint="publish each alone")
     if all_runtimes and (runtime or architecture):
         raise UsageError("--all-runtimes cannot stand beside --runtime or --arch")
-    given = (read_target(runtime, architecture, console),) if runtime or architecture else None
     options = PublishOptions(
         bucket=bucket,
         prefix=prefix,
@@ -106,16 +109,27 @@ def publish(  # noqa: PLR0913 (a command's options are its parameters)
     )
     publisher = prepare(options, profile, region, snippet, console)
     documents: list[dict[str, Any]] = []
-    failed = False
+    codes: list[int] = []
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:
         for path in zips:
-            targets = _marked_for_all(path, opened) if all_runtimes else given
-            publication = publisher(path, name=layer_name, targets=targets)
-            documents.append(publisher.document(publication))
-            failed = failed or bool(publication.failures)
+            try:
+                given = target_of(str(path), runtime, architecture, console)
+                document = _refused(path, given, opened, console) if check else None
+                if document is None:
+                    targets = _marked_for_all(path, opened) if all_runtimes else (given,) if given else None
+                    document = publisher.document(publisher(path, name=layer_name, targets=targets))
+                codes.append(FAILED if document["failures"] or "verdict" in document else PASSED)
+            except LayercraftError as error:
+                if len(zips) == 1:
+                    raise
+                if not as_json:
+                    console.error(error)
+                document = {"zip": str(path), "error": error_document(error)}
+                codes.append(error.exit_code)
+            documents.append(document)
     if as_json:
         console.document({"layers": documents})
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(FAILED if FAILED in codes else max(codes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +257,20 @@ def prepare(
         snippet=snippet,
         console=console,
     )
+
+
+def _refused(path: Path, target: Target | None, opened: Sources, console: Console) -> dict[str, Any] | None:
+    """Judge a zip by its files; where something is found, show that and give it as JSON values."""
+    from layercraft.cli.verdicts import show_static_verdict, verification_document
+    from layercraft.verification.layer import read_layer
+    from layercraft.verification.verdict import judge
+
+    verdict = judge(read_layer(path, target), opened.cache, console)
+    if verdict.passed:
+        return None
+    show_static_verdict(console, verdict)
+    console.warning(f"{path} is not published: something was found in it (--no-check publishes it)")
+    return {"zip": str(path), "verdict": verification_document(verdict), "versions": [], "failures": []}
 
 
 def _marked_for_all(path: Path, opened: Sources) -> tuple[Target, ...]:

@@ -155,7 +155,7 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
         TemporaryDirectory(prefix="layercraft-") as folder,
     ):
         for each in layers:
-            given = _target_of(each, runtime, architecture, console)
+            given = target_of(each, runtime, architecture, console)
             fetched = cloud.fetched(each, Path(folder), opened, console) if each.startswith("arn:") else None
             path, recipe = (fetched.zip, None) if fetched else _zip_of(each, given, output, opened, console)
             layer = read_layer(path, given or (fetched.target if fetched else None))
@@ -191,7 +191,7 @@ def _seconds(timeout: float) -> float:
     return timeout
 
 
-def _target_of(text: str, runtime: str | None, architecture: str | None, console: Console) -> Target | None:
+def target_of(text: str, runtime: str | None, architecture: str | None, console: Console) -> Target | None:
     """Give the target that the options name; of one that is named by half, the zip tells the rest."""
     from layercraft.verification.layer import read_layer
 
