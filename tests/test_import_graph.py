@@ -108,6 +108,44 @@ def test_a_needed_module_that_reads_files_keeps_the_data_of_its_folder() -> None
     assert needed(files) == ["a/tests/__init__.py", "a/tests/data/x.csv", "a/tests/helper.py"]
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"from importlib.resources import files\nfiles('a') / 'tests' / 'data' / 'x.csv'",
+        b"from importlib import resources\nresources.files(__package__).joinpath('tests/data/x.csv')",
+        b"from os import path\nopen(path.join(path.dirname(__file__), '..', 'tests', 'data', 'x.csv'))",
+        b"import pathlib\nDATA = pathlib.Path(__file__).parent / '../tests/data'",
+        b"import pkgutil\npkgutil.get_data('a', 'tests/data/x.csv')",
+        b"import pkgutil\npkgutil.get_data(__package__, 'tests/data/x.csv')",
+    ],
+)
+def test_data_stays_whose_folder_is_named_by_a_source_that_reads_files(source: bytes) -> None:
+    assert needed(SUITE | {"a/b/core.py": source}) == ["a/tests/data/x.csv"]
+    assert needed(SUITE | {"b/core.py": source.replace(b"'a'", b"'b'")}) == []
+
+
+def test_data_stays_alone_where_only_it_is_named() -> None:
+    files = SUITE | {"a/tests/y.csv": b"", "a/tests/data/z.csv": b""}
+    data = ["a/tests/data/x.csv", "a/tests/data/z.csv"]
+    source = b"import os\nopen(os.path.join(os.path.dirname(__file__), %s))"
+    assert needed(files | {"a/core.py": source % b"'tests/y.csv'"}) == ["a/tests/y.csv"]
+    assert needed(files | {"a/core.py": source % b"'tests', 'data'"}) == data
+    assert needed(files | {"a/core.py": source % b"f'tests/data/{name}'"}) == data
+    assert needed(files | {"a/core.py": source % b"'tests', 'made', 'later'"}) == []
+    assert needed(files | {"a/core.py": b'"""' + source % b"'tests', 'data'" + b'"""'}) == []
+
+
+def test_data_of_a_package_that_is_named_stays_with_it() -> None:
+    source = b"from importlib import resources\nresources.files('a.tests').joinpath('data')"
+    assert needed(SUITE | {"a/core.py": source}) == ["a/tests/__init__.py", "a/tests/data/x.csv"]
+
+
+@pytest.mark.parametrize("name", ["f'a.tests.{name}'", "'a.tests.%s' % name", "'a.tests.' + name"])
+def test_all_of_a_package_stays_of_which_a_module_is_imported_by_a_name_made_up(name: str) -> None:
+    source = f"from importlib import import_module\nmodule = import_module({name})"
+    assert needed(SUITE | {"a/core.py": source.encode()}) == ALL
+
+
 def test_a_source_that_cannot_be_parsed_keeps_all_that_it_may_mean() -> None:
     broken = b'# from a.tests import helper\nx = ("""'
     assert needed(SUITE | {"a/core.py": broken}) == HELPER

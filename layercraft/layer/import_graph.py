@@ -3,13 +3,14 @@
 Sources are parsed, never run, and the grammar of the Python that runs this is not asked. Imports count
 wherever they stand, in functions and in `try` too, save under conditions that are false on Lambda, such
 as TYPE_CHECKING. So do names of modules in strings: `import_module("a.tests")`, tables of lazy loaders,
-and entry points.
+and entry points. Data stays where a source that reads files names its folder: `files("a") / "tests"`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from layercraft.formats.python_imports import When, mentioned_modules, mentions, read_imports, resolve
@@ -25,12 +26,18 @@ if TYPE_CHECKING:
     from layercraft.layer.tree import Tree
     from layercraft.target import Target
 
-FORMAT = 1
+FORMAT = 2
 """Another number when the same tree may get another answer, so that the cache's is not taken."""
 
+_ROOT = "python"
 _STRING = re.compile(r'"([\w.]+)"')
 _LOADS_BY_NAME = re.compile(r"\b(?:attach|import_module|__import__|__all__|_?submodules)\b")
-_READS_FILES = re.compile(rb"__file__|__path__|importlib[._]resources|pkgutil")
+_LOADS_ANY = re.compile(rb"\b(?:import_module|__import__)\b")
+_BEGINNING = re.compile(rb"[\"']([\w.]*\w)\.(?=[{%\"'])")  # of f"a.tests.{name}" and "a.tests." + name
+_PATH = re.compile(rb"""["']([\w./+-]+(?:["']\s*[,/]\s*["'][\w./+-]+)*)(["']?)""")
+_BETWEEN = re.compile(r"""["']\s*[,/]\s*["']""")  # the parts of "a" / "b" and of join("a", "b")
+_LONG_STRING = re.compile(rb"""(\"{3}|'{3}).*?\1""", re.DOTALL)  # most are docstrings
+_READS_FILES = re.compile(rb"__file__|__path__|importlib(?:[._]|\s+import\s+)resources|pkgutil")
 _ENTRY_POINTS = ".dist-info/entry_points.txt"
 _ENTRY_MODULE = re.compile(r"^[^=\n]+=\s*([\w.]+)", re.MULTILINE)
 _LARGEST = 32 << 20  # bytes; a larger module is data
@@ -119,7 +126,7 @@ class ImportGraph:
         """
         if any(self._word.search(mention) for mention in mentions(source)):
             return True
-        return any(source[m.start() - 1 : m.start()] in b"\"'." for m in self._word.finditer(source))
+        return any(source[m.start() - 1 : m.start()] in b"\"'./" for m in self._word.finditer(source))
 
     def _read(self, path: str) -> bytes:
         entry = self._tree.entries[path]
@@ -129,6 +136,8 @@ class ImportGraph:
         named = self._importable.named(path)
         if named:
             self._need(self._imported(source, named.package), path)
+        if _READS_FILES.search(source):
+            self._keep_data(path, source)
 
     def _imported(self, source: bytes, package: str) -> Iterator[str]:
         """Give the modules that a source of this package may import; `a.*` stands for all of `a`."""
@@ -142,7 +151,9 @@ class ImportGraph:
             found = self._in_strings(source)
         except UnreadableSourceError:
             found = (module for mention in mentions(source) for module in mentioned_modules(mention))
-        yield from filter(None, (resolve(module, package) for module in found))
+        begun = _BEGINNING.findall(_LONG_STRING.sub(b"", source)) if _LOADS_ANY.search(source) else ()
+        every = (f"{text.decode()}.*" for text in begun if self._word.search(text))
+        yield from filter(None, (resolve(module, package) for module in chain(found, every)))
 
     def _in_strings(self, source: bytes) -> Iterator[str]:
         for line in logical_lines(decoded(source)):
@@ -170,11 +181,26 @@ class ImportGraph:
             return
         self._needed[path] = by
         if not path.endswith(".py"):
-            self._keep_all(_folder([path]), path)
+            if self._importable.named(path):
+                self._keep_all(_folder([path]), path)
             return
         self._waiting.append(path)
         if _READS_FILES.search(self._read(path)):
             self._keep_all(_folder([path]), path, only_data=True)
+
+    def _keep_data(self, path: str, source: bytes) -> None:
+        """Let data stay that a source names, or whose folder: by a package, or by a path from one above."""
+        parents = sorted(folders_of([path]))
+        for match in _PATH.finditer(_LONG_STRING.sub(b"", source)):
+            if self._word.search(match[0]):
+                name = _BETWEEN.sub("/", match[1].decode())
+                name = (name if match[2] else name.rpartition("/")[0]).strip("./")
+                package, slash, rest = name.partition("/")
+                named = f"{_ROOT}/{package.replace('.', '/')}{slash}{rest}"
+                for place in (named, *(f"{each}/{name}" for each in parents)):
+                    self._keep_all(place, path, only_data=True)
+                    if place in self._suspects and not self._importable.named(place):
+                        self._keep(place, path)
 
     def _keep_all(self, folder: str | None, by: str, *, only_data: bool = False) -> None:
         """Let the suspects in and below a folder stay, if there is nothing else in it."""
