@@ -12,6 +12,7 @@ from trees import noise
 from layercraft import PublishOptions, publish
 from layercraft.aws.explanations import explained
 from layercraft.errors import AwsError, CredentialsError, LayercraftError, LayerTooLargeError, UsageError
+from layercraft.events import SILENT, RememberingReporter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +91,18 @@ def test_the_object_stays_where_that_is_wanted(zipped: Path, aws: LocalAws, clie
     (key,) = aws.objects(bucket)
     assert version.through == f"s3://layers/{key}"
     assert key.startswith("kept/demo-")
+
+
+def test_parts_that_cannot_be_removed_are_told_of(zipped: Path, aws: LocalAws, clients: Clients) -> None:
+    bucket = aws.bucket("layers")
+    aws.fail("UploadPart", "s3-denied")
+    aws.fail("AbortMultipartUpload", "s3-denied")
+    reporter = RememberingReporter(SILENT)
+    with pytest.raises(AwsError):
+        publish(zipped, options(), clients=clients, reporter=reporter)
+    (key,) = aws.objects(bucket)
+    address = f"s3://layers/{key.removesuffix(' (upload)')}"
+    assert reporter.warnings == [f"parts of an upload are left at {address}: AbortMultipartUpload failed"]
 
 
 # Case, what is asked when it happens, the error and its words; the messages of AWS are in aws_refusals.py.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from layercraft.aws.explanations import explained, explaining
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from threading import Event
 
+    from botocore.awsrequest import AWSResponse
     from types_boto3_s3 import S3Client
 
     from layercraft.aws.layer_version import Draft
@@ -48,13 +50,14 @@ def uploaded(  # noqa: PLR0913 (what goes where, and who is told)
     """Upload the zip and give bucket and key; the object is removed when the block ends.
 
     Parts of an upload that breaks off are removed too. Where `advance` is to stop meanwhile, the upload
-    ends with InterruptionError. When the object cannot be removed, a warning tells where it lies.
+    ends with InterruptionError. When object or parts cannot be removed, a warning tells where they lie.
 
     Raises:
         AwsError: S3 refuses, or does not answer.
     """
     bucket, key = place.in_region(region), place.key(layer)
     sent = False
+    _tell_of_parts(s3, f"s3://{bucket}/{key}", reporter)
     try:
         _send(s3, layer, bucket, key, place.part_size, advance, region)
         sent = True
@@ -95,6 +98,20 @@ def _send(  # noqa: PLR0913, PLR0917 (as above)
         s3.meta.events.register_first(f"needs-retry.s3.{operation}", advance.check)
     with explaining(region=region, bucket=bucket):
         s3.upload_file(str(layer.zip), bucket, key, Callback=advance, Config=config)
+
+
+def _tell_of_parts(s3: S3Client, address: str, reporter: Reporter) -> None:
+    """Warn when boto3 cannot remove the parts of an upload that broke off, of which it says nothing."""
+
+    def warn(**_: object) -> None:
+        reporter.warning(f"parts of an upload are left at {address}: AbortMultipartUpload failed")
+
+    def judge(http_response: AWSResponse, **_: object) -> None:
+        if http_response.status_code not in {HTTPStatus.NO_CONTENT, HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
+            warn()
+
+    s3.meta.events.register("after-call.s3.AbortMultipartUpload", judge)
+    s3.meta.events.register("after-call-error.s3.AbortMultipartUpload", warn)
 
 
 def _remove(s3: S3Client, bucket: str, key: str, region: str, reporter: Reporter | None) -> None:
