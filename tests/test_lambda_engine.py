@@ -150,6 +150,12 @@ def test_the_role_is_asked_for(cloud: CommandLine, role: tuple[str, ...], words:
     assert (ran.code, words in ran.lines[0]) == (2, True)
 
 
+def test_a_handler_is_refused_before_anything_is_made(cloud: CommandLine, aws: LocalAws) -> None:
+    ran = cloud("verify", built(cloud, "plain"), *LAMBDA, "--handler", "app.py:handler")
+    assert (ran.code, ran.lines[0]) == (2, "error: --handler is not called by --engine lambda")
+    assert aws.calls == []
+
+
 @pytest.mark.parametrize(
     ("operation", "refusal", "words"),
     [

@@ -126,10 +126,13 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.runtime_packages import like_runtime
     from layercraft.verification.handler import Handler
     from layercraft.verification.layer import read_layer
+    from layercraft.verification.report import STATIC
     from layercraft.verification.verdict import choose_engine
     from layercraft.verification.verdict import verify as verify_layer
 
     console = console_for(as_json=as_json, quiet=quiet)
+    if handler and engine in {LAMBDA, STATIC}:
+        raise UsageError(f"--handler is not called by --engine {engine}", hint="take container or native")
     search = replace(
         search_here(),
         engine=engine,
