@@ -8,6 +8,7 @@ from elf_files import AARCH64, ElfDraft
 from layer_zips import EXTENSION, PACKAGE, TARGET, LayerDraft, distribution
 
 from layercraft.errors import BadLockError, UsageError
+from layercraft.host.cache import Cache
 from layercraft.layer.record import read_build_record, write_build_record
 from layercraft.resolution.lockfile import to_toml
 from layercraft.resolution.pins import Lock, Pin
@@ -49,6 +50,14 @@ def test_a_record_tells_target_wheels_and_what_was_removed(tmp_path: Path) -> No
     assert layer.blame("python/demo/tests/__init__.py") == (
         "removed by rule **/tests/ of layers/demo/layer.toml"
     )
+
+
+def test_a_sha256_that_is_none_in_a_record_is_not_looked_up(tmp_path: Path) -> None:
+    draft = replace(PINNED, removed={}, pins=[("demo", "1.0", "../../etc"), ("more", "2.0", "ab" * 32)])
+    assert read_layer(draft.write(tmp_path)).pins_sha256 == ("", "ab" * 32)
+    assert "broken-file" not in {
+        each.kind for each in draft.outcome(tmp_path, Cache(tmp_path / "cache")).findings
+    }
 
 
 def test_what_came_back_is_not_removed(tmp_path: Path) -> None:

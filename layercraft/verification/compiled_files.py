@@ -38,7 +38,7 @@ class CompiledFiles:
 
 def read_compiled(contents: ZipContents, layer: LayerUnderTest, cache: Cache | None) -> CompiledFiles:
     """Give the layer's compiled files: those of its wheels from the cache, all others from the zip."""
-    known = remembered(layer.pins_sha256, cache) if cache else {}
+    known = remembered(filter(None, layer.pins_sha256), cache) if cache else {}
     paths = sorted(path for path, line in contents.listed.items() if may_be_compiled(line))
     unknown = [path for path in paths if _key(contents, path) not in known]
     read = dict(zip(unknown, _read_all(contents, unknown), strict=True))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SUFFIX = re.compile(r"\.cpython-(\d)(\d+)-(\w+)-linux-gnu\.so$")
 _VERSION_FOLDER = re.compile(r"python/lib/python(\d)\.(\d+)/site-packages/")
 _LIBRARY = re.compile(r"\.so(\.\d\w*)*$")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MACHINES = {62: "x86_64", 183: "aarch64"}  # e_machine of the ELF header (gABI)
 
 
@@ -34,7 +35,8 @@ class LayerUnderTest:
 
     `removed` gives for each path that a build took away (`python/…`) the reason: "rule **/tests/ of
     layers/x/layer.toml". `distributions` are the pairs of normalized name and version that the layer
-    should have, `asked_for` the names that users asked for, `pins_sha256` the wheels it was made of.
+    should have, `asked_for` the names that users asked for, `pins_sha256` the wheels it was made of, ""
+    for one whose sha256 is not told.
     """
 
     zip: Path
@@ -103,7 +105,7 @@ def recorded_layer(
         removed=MappingProxyType(removed),
         distributions=tuple((pin.name, pin.version) for pin in record.pins),
         asked_for=record.requested,
-        pins_sha256=tuple(pin.sha256 for pin in record.pins),
+        pins_sha256=tuple(pin.sha256 if _SHA256.fullmatch(pin.sha256) else "" for pin in record.pins),
     )
 
 
