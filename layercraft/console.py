@@ -156,7 +156,11 @@ def error_document(error: LayercraftError) -> dict[str, str | None]:
 
 
 def columns(rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> list[str]:
-    """Align rows into columns, to the right but for the columns named in `left`."""
+    """Align rows into columns, to the right but for the columns named in `left`.
+
+    What cannot be printed is escaped: names in archives may hold what a terminal obeys.
+    """
+    rows = [[_printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return [
         "  ".join(
@@ -165,3 +169,9 @@ def columns(rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> lis
         ).rstrip()
         for row in rows
     ]
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

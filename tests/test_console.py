@@ -151,6 +151,10 @@ def test_columns_are_aligned_to_the_right_but_for_those_named() -> None:
     assert columns([]) == []
 
 
+def test_what_a_terminal_would_obey_is_escaped_in_columns() -> None:
+    assert columns([["\x1b[31mred\n", "1"], ["ä", "2"]]) == ["\\x1b[31mred\\n  1", f"{'ä':13}  2"]
+
+
 def test_an_error_and_its_hint_are_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     Console().error(LayercraftError("it broke", hint="mend it"))
     assert capsys.readouterr() == ("", "error: it broke\nhint: mend it\n")

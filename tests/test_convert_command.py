@@ -68,7 +68,7 @@ def test_lines_that_globs_cannot_say_are_told_and_differences_fail(layercraft: C
     assert warnings == [
         "warning: layers/mine/cleanup.sh, line 2: for f in a; do …: not converted: it is a loop",
         "warning: only the globs leave python/plain/data.json",
-        "warning: they differ in 1 files for python3.13 x86_64: the globs do not replace the script",
+        "warning: they differ in 1 file for python3.13 x86_64: the globs do not replace the script",
     ]
     assert not (layercraft.folder / "layers/mine/layer.toml").exists()
 

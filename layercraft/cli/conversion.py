@@ -121,7 +121,8 @@ def _tell(console: Console, recipe: Recipe, found: Conversion, target: Target) -
         console.notice(f"for {target} both leave the same {found.kept:,} files")
     else:
         count = len(found.missing) + len(found.surplus) + len(found.changed)
-        console.warning(f"they differ in {count:,} files for {target}: the globs do not replace the script")
+        files = "1 file" if count == 1 else f"{count:,} files"
+        console.warning(f"they differ in {files} for {target}: the globs do not replace the script")
 
 
 def _write(console: Console, text: str, path: Path) -> Path:
