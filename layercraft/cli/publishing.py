@@ -197,9 +197,9 @@ def build_publisher(  # noqa: PLR0913 (what `build` was given)
     Raises:
         UsageError: what `prepare` raises, or options that mean nothing without -p.
     """
-    from layercraft.aws.publish_options import PublishOptions
-
     if wanted:
+        from layercraft.aws.publish_options import PublishOptions
+
         return prepare(PublishOptions(bucket=bucket), profile, regions, snippet, console)
     options = {"--bucket": bucket, "--region": regions, "--profile": profile, "--snippet": snippet}
     for option, value in options.items():

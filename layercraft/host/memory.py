@@ -18,13 +18,13 @@ def give_back_freed() -> None:
 
 
 def map_large_buffers() -> None:
-    """Let glibc map each buffer of 1 MiB and more by itself, and give it back the moment it is freed.
+    """Let glibc map each buffer of 4 MiB and more by itself, and give it back the moment it is freed.
 
     Left alone it raises its limit with the largest buffer that was freed, and keeps up to twice as much
     in each thread. It holds for the whole process, so only a program of our own should ask for it.
     `M_MMAP_THRESHOLD` is documented in glibc's manual page mallopt(3).
     """
-    _in_glibc("mallopt", _M_MMAP_THRESHOLD, 1 << 20)
+    _in_glibc("mallopt", _M_MMAP_THRESHOLD, 4 << 20)
 
 
 def _in_glibc(function: str, *arguments: int) -> None:

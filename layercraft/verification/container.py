@@ -12,7 +12,7 @@ from layercraft.verification.container_engines import find_client
 from layercraft.verification.container_images import ensure_image, platform_of
 from layercraft.verification.container_lifetime import sweep
 from layercraft.verification.container_probe import Place
-from layercraft.verification.deep import compare_modules, joined, original_layer, requested_modules
+from layercraft.verification.deep import compare_modules, original_layer, requested_modules
 from layercraft.verification.diagnosis import items_for, outcome_of
 from layercraft.verification.emulated import OVERHEAD, SLOWNESS
 from layercraft.verification.engines import Absent
@@ -113,7 +113,7 @@ class _Run:
         job, answers = self.ask(items_for(self.checks, self.layer.distributions), self.box.layer, label)
         outcome = outcome_of(job, answers, around)
         if self.checks.deep:
-            outcome = joined(outcome, self._deep(around))
+            outcome = outcome.joined(self._deep(around))
         ran = f"ran with Python {answers.python} of {self.engine.description}"
         sure = "made sure that nothing but /tmp is written, that no network and no /dev/shm are needed"
         enough = f"and that {self.checks.memory // _MB} MB of memory are enough"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layercraft.errors import BadWheelError
@@ -78,17 +78,6 @@ def compare_modules(
         unchecked=tuple(
             Unchecked(subject=name, why=cause.text) for name, cause in causes.items() if not cause.kind
         ),
-    )
-
-
-def joined(outcome: Outcome, more: Outcome) -> Outcome:
-    """Give both outcomes as one; a module that both found is told once."""
-    told = {each.subject for each in outcome.findings}
-    return replace(
-        outcome,
-        findings=(*outcome.findings, *(each for each in more.findings if each.subject not in told)),
-        checked=(*outcome.checked, *more.checked),
-        unchecked=(*outcome.unchecked, *more.unchecked),
     )
 
 

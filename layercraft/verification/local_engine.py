@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from layercraft.errors import BadWheelError
 from layercraft.events import SILENT
-from layercraft.verification.deep import compare_modules, joined, original_layer, requested_modules
+from layercraft.verification.deep import compare_modules, original_layer, requested_modules
 from layercraft.verification.diagnosis import items_for, outcome_of
 from layercraft.verification.patch_markers import patch_differences, read_metadata
 from layercraft.verification.probe_channel import Job
@@ -84,7 +84,7 @@ class LocalEngine:
             )
             outcome = outcome_of(job, answers, around)
             if checks.deep and answers.python:
-                outcome = joined(outcome, self._deep(layer, checks, box, around, reporter))
+                outcome = outcome.joined(self._deep(layer, checks, box, around, reporter))
         return self._told(outcome, answers, differences)
 
     def _deep(

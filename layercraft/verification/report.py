@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KINDS = (
     "bad-mode",
@@ -90,6 +90,16 @@ class Outcome:
     checked: tuple[str, ...] = ()
     unchecked: tuple[Unchecked, ...] = ()
     ran_imports: bool = False
+
+    def joined(self, more: Outcome) -> Outcome:
+        """Give both outcomes as one; a module that both found is told once."""
+        told = {each.subject for each in self.findings}
+        return replace(
+            self,
+            findings=(*self.findings, *(each for each in more.findings if each.subject not in told)),
+            checked=(*self.checked, *more.checked),
+            unchecked=(*self.unchecked, *more.unchecked),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from layercraft.errors import EngineError, UsageError
 from layercraft.events import SILENT
-from layercraft.verification.deep import joined
 from layercraft.verification.engines import STRENGTH, Absent, Choice, strongest
 from layercraft.verification.report import STATIC, Outcome, Verification
 from layercraft.verification.static import static
@@ -144,10 +143,8 @@ def verify(  # noqa: PLR0913 (what is judged, how, and three collaborators)
     if engine is None:
         return read
     ran = engine.verify(layer, checks, reporter)
-    outcome = joined(
-        Outcome(findings=read.findings, checked=read.checked, unchecked=read.unchecked),
-        ran,
-    )
+    found = Outcome(findings=read.findings, checked=read.checked, unchecked=read.unchecked)
+    outcome = found.joined(ran)
     return replace(
         read,
         engine=engine.name,
