@@ -8,24 +8,13 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from importlib import import_module
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from layercraft.cli import (
-    analysis,
-    caching,
-    comparison,
-    conversion,
-    forecasts,
-    layers,
-    presets,
-    publishing,
-    recipes,
-    verification,
-)
 from layercraft.console import Console
 from layercraft.errors import InterruptionError, LayercraftError, OutputError, UsageError
 
@@ -35,26 +24,42 @@ if TYPE_CHECKING:
 REPEATED = 2.0
 """Seconds in which a second signal is the same impatience, and must not disturb the tidying up."""
 
-app = typer.Typer(
-    name="layercraft",
-    help="AWS Lambda layers for Python packages: no Docker, no matching Python.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("build")(layers.build)
-app.command("lock")(layers.lock)
-app.command("plan")(forecasts.plan)
-app.command("verify")(verification.verify)
-app.command("publish")(publishing.publish)
-app.command("analyze")(analysis.analyze)
-app.command("diff")(comparison.diff)
-app.command("list")(recipes.list_)
-app.command("new")(recipes.new)
-app.command("rules")(presets.rules)
-app.command("convert")(conversion.convert)
-app.add_typer(caching.app, name="cache")
+COMMANDS = {
+    "build": "layers.build",
+    "lock": "layers.lock",
+    "plan": "forecasts.plan",
+    "verify": "verification.verify",
+    "publish": "publishing.publish",
+    "analyze": "analysis.analyze",
+    "diff": "comparison.diff",
+    "list": "recipes.list_",
+    "new": "recipes.new",
+    "rules": "presets.rules",
+    "convert": "conversion.convert",
+    "cache": "caching.app",
+}
+"""The commands in the order of the help, each with its function or its own commands."""
+
+
+def application(only: str = "") -> typer.Typer:
+    """Make the application: of the one command that is named, which starts sooner, else of all."""
+    app = typer.Typer(
+        name="layercraft",
+        help="AWS Lambda layers for Python packages: no Docker, no matching Python.",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in [only] if only in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(".")
+        command = getattr(import_module(f"layercraft.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it with the option's value)
@@ -65,7 +70,6 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 (typer calls it with th
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     *,
     version: bool = typer.Option(
@@ -94,6 +98,7 @@ def run(arguments: list[str]) -> int:
     """Run one command: 0 for success, 1 for a failed job, 2 for wrong usage or configuration."""
     console = Console(as_json="--json" in arguments, no_color=bool(os.environ.get("NO_COLOR")))
     try:
+        app = application(only=arguments[0] if arguments else "")
         code = int(app(arguments or ["--help"], prog_name="layercraft", standalone_mode=False) or 0)
     except (KeyboardInterrupt, Abort):
         code = InterruptionError.exit_code

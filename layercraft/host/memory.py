@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-_M_MMAP_THRESHOLD = -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def give_back_freed() -> None:
@@ -18,13 +18,14 @@ def give_back_freed() -> None:
 
 
 def map_large_buffers() -> None:
-    """Let glibc map each buffer of 4 MiB and more by itself, and give it back the moment it is freed.
+    """Let glibc map each buffer of 1 MiB and more by itself, and give it back the moment it is freed.
 
     Left alone it raises its limit with the largest buffer that was freed, and keeps up to twice as much
     in each thread. It holds for the whole process, so only a program of our own should ask for it.
-    `M_MMAP_THRESHOLD` is documented in glibc's manual page mallopt(3).
+    Both options are documented in glibc's manual page mallopt(3).
     """
-    _in_glibc("mallopt", _M_MMAP_THRESHOLD, 4 << 20)
+    _in_glibc("mallopt", _M_MMAP_THRESHOLD, 1 << 20)
+    _in_glibc("mallopt", _M_TRIM_THRESHOLD, 2 << 20)  # else the end of the heap would come and go
 
 
 def _in_glibc(function: str, *arguments: int) -> None:

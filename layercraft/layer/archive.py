@@ -51,7 +51,7 @@ _PROGRAM_MODE = 0o100755 << 16
 _MOST_FILES = 0xFFFF - 1  # 0xFFFF stands for "see the zip64 record"
 _MOST_BYTES = 0xFFFFFFFF - 1 - (_MOST_FILES << 8)  # with room for the central directory
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 19  # bytes; a buffer of 1 MiB would be mapped anew each time
 _UNHASHED = 2  # chunks that may wait in memory for their hash
 _AHEAD = 16  # entries that are deflated before it is their turn
 _FAR_AHEAD = 32 << 20  # plain bytes of such entries, where deflating takes all the time
@@ -163,20 +163,19 @@ def _write_entries(entries: Iterable[Entry], sink: _Sink, compress: Compress) ->
             offset = sink.offset
             name = entry.path.encode()
             packed = coming.result() if isinstance(coming, Future) else coming
-            shared = (packed.method, _TIME, _DATE, entry.crc, packed.size, entry.size, len(name), 0)
+            size, crc = entry.size, entry.crc
+            shared = (packed.method, _TIME, _DATE, crc, packed.size, size, len(name), 0)
             sink.write(_LOCAL.pack(b"PK\3\4", _VERSION, _UTF8, *shared) + name)
             for piece in packed.pieces:
                 sink.write(piece)
-            sink.plain += entry.size
+            sink.plain += size
             if sink.offset > _MOST_BYTES:
                 raise _over_4_gib()
             mode = _PROGRAM_MODE if entry.executable else _FILE_MODE
             line = _CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, _VERSION, _UTF8, *shared, 0, 0, 0, mode, offset)
             directory.append(line + name)
             members.append(
-                SizedFile(
-                    path=entry.path, owner=entry.owner, size=entry.size, packed=packed.size, crc=entry.crc
-                )
+                SizedFile(path=entry.path, owner=entry.owner, size=size, packed=packed.size, crc=crc)
             )
     start = sink.offset
     lines = b"".join(directory)
@@ -193,11 +192,11 @@ def _in_order(
     At least `ahead` plain bytes lie between a beginning and its turn, and `_AHEAD` entries.
     """
     waiting: deque[tuple[Entry, Packed | Future[Packed]]] = deque()
-    size = 0
+    begun = 0  # plain bytes, counted where a distance is asked for
     for entry in entries:
         waiting.append((entry, packing.ready(entry.content) or pool.submit(packing.packed, entry.content)))
-        size += entry.size
-        while len(waiting) > _AHEAD and size - waiting[0][0].size >= ahead:
-            size -= waiting[0][0].size
+        begun += entry.size if ahead else 0
+        while len(waiting) > _AHEAD and (not ahead or begun - waiting[0][0].size >= ahead):
+            begun -= waiting[0][0].size if ahead else 0
             yield waiting.popleft()
     yield from waiting
