@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def names(app: typer.Typer) -> list[str | None]:
-    return [each.name for each in (*app.registered_commands, *app.registered_groups)]
+    return [*(each.name for each in app.registered_commands), *(each.name for each in app.registered_groups)]
 
 
 @pytest.mark.parametrize("named", ["", "--help", "nothing"])
