@@ -120,6 +120,9 @@ class OutputError(LayercraftError):
 
 
 class InterruptionError(LayercraftError):
-    """Ctrl-C or a signal ended the job. Only the command line raises it, with the exit code of shells."""
+    """Ctrl-C or a signal ended the job, with the exit code of shells.
+
+    The library raises it where something may be left, else KeyboardInterrupt as Python does.
+    """
 
     exit_code = 130

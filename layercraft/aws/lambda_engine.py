@@ -13,7 +13,7 @@ from layercraft.aws.layer_version import read_draft
 from layercraft.aws.publish_options import PublishOptions
 from layercraft.aws.publishing import publish_draft
 from layercraft.aws.temporary_function import LONGEST, NAME, Blueprint, created
-from layercraft.errors import LayercraftError
+from layercraft.errors import InterruptionError, LayercraftError
 from layercraft.events import SILENT
 from layercraft.verification.diagnosis import items_for, outcome_of
 from layercraft.verification.lambda_image import LAYER, search_path, site_folders
@@ -68,6 +68,7 @@ class LambdaEngine:
         Raises:
             AwsError: AWS refuses, or does not answer.
             EngineError: the function does not become ready.
+            InterruptionError: Ctrl-C, and something may stay in the account; warnings tell what.
         """
         with open_zip(layer.zip) as contents:
             files = {name: line.mode or 0o644 for name, line in contents.listed.items()}
@@ -109,13 +110,16 @@ class LambdaEngine:
         """Publish the zip under a name of its own; delete that version when the block ends."""
         name = f"{NAME}-{secrets.token_hex(4)}"
         draft = read_draft(layer, name)
-        arn = None
+        told: Reporter = SILENT
         try:
             done = publish_draft(draft, self.clients, (self.region,), self.options, reporter=reporter)
-            arn = done.versions[0].arn
-            yield arn or ""
+            told = reporter
+            yield done.versions[0].arn or ""
+        except (KeyboardInterrupt, InterruptionError):
+            told = reporter
+            raise
         finally:
-            self._remove(name, reporter if arn else SILENT)
+            self._remove(name, told)
 
     def _remove(self, name: str, reporter: Reporter) -> None:
         """Delete the version, which may be there though nobody was told so: Ctrl-C comes at any time."""

@@ -15,6 +15,7 @@ from layercraft.aws.existing import delete_older, newest
 from layercraft.aws.explanations import code_of, explained, explaining
 from layercraft.aws.grants import share
 from layercraft.aws.layer_version import LayerVersion
+from layercraft.aws.temporary_object import TemporaryObject
 from layercraft.aws.upload import Advance, uploaded
 from layercraft.errors import AwsError, InterruptionError, LayercraftError
 from layercraft.layer.sizes import human_size
@@ -45,12 +46,14 @@ def publish_in(  # noqa: PLR0913 (what, where, how, and who is told)
     clients: Clients,
     *,
     stop: Event,
+    begun: list[TemporaryObject],
     reporter: Reporter,
     progress: Progress,
 ) -> LayerVersion:
     """Publish a layer in one region, unless its newest version is the same; then share it, then tidy up.
 
-    `progress` counts the bytes that go to S3; where none have to, all of the zip counts as done.
+    `progress` counts the bytes that go to S3; where none have to, all of the zip counts as done. An
+    object that lies in S3 for a while is added to `begun` before it is sent.
 
     Raises:
         UsageError: the zip needs a bucket, and none is named.
@@ -60,7 +63,7 @@ def publish_in(  # noqa: PLR0913 (what, where, how, and who is told)
     with explaining(region=region):
         client = clients.functions(region)
         found = newest(client, layer.name)
-        done = _Publishing(layer, region, options, clients, stop, reporter, progress).version(found)
+        done = _Publishing(layer, region, options, clients, stop, begun, reporter, progress).version(found)
         return _settled(client, layer.name, done, options)
 
 
@@ -88,6 +91,7 @@ class _Publishing:
     options: PublishOptions
     clients: Clients
     stop: Event
+    begun: list[TemporaryObject]
     reporter: Reporter
     progress: Progress
 
@@ -111,12 +115,19 @@ class _Publishing:
     def _through_s3(self, before: int) -> LayerVersion:
         place = self.options.place
         assert place is not None  # noqa: S101 (PublishOptions.through has seen to it)
-        bucket = place.in_region(self.region)
-        s3 = self.clients.objects(self.region)
+        there = TemporaryObject(
+            s3=self.clients.objects(self.region),
+            bucket=place.in_region(self.region),
+            key=place.key(self.layer),
+            region=self.region,
+            keep=place.keep,
+            reporter=self.reporter,
+        )
+        self.begun.append(there)
         advance = Advance(self.progress, self.stop)
-        with uploaded(s3, self.layer, place, self.region, advance, reporter=self.reporter) as (_, key):
+        with uploaded(self.layer, place, there, advance) as (bucket, key):
             content = {"S3Bucket": bucket, "S3Key": key}
-            return self._published(content, before, f"s3://{bucket}/{key}", bucket)
+            return self._published(content, before, there.address, bucket)
 
     def _published(
         self, content: dict[str, Any], before: int, through: str, bucket: str = ""

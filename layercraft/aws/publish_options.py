@@ -21,6 +21,8 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # "General purpose bu
 
 PAUSE = 1.0
 """Seconds before AWS is asked a second time where it is too busy, or the answer was lost."""
+TIDYING = 20.0
+"""Seconds that an interruption waits for regions to remove what they began, then for S3 to remove it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,8 @@ class PublishOptions:
     digits) and `organizations` (`o-...`) may use the version. `retain` is how many versions stay,
     None for all of them. `force` publishes what is there already; `dry_run` changes nothing.
     `request_limit` and `part_size` are bytes of a serialized request and of a part of an upload;
-    `pause` are seconds before AWS is asked a second time, each later pause may be twice as long.
+    `pause` are seconds before AWS is asked a second time, each later pause may be twice as long, and
+    `tidying` those that Ctrl-C waits for AWS's answers.
     """
 
     bucket: str | None = None
@@ -47,6 +50,7 @@ class PublishOptions:
     request_limit: int = REQUEST_LIMIT
     part_size: int = PART_SIZE
     pause: float = PAUSE
+    tidying: float = TIDYING
 
     def __post_init__(self) -> None:
         """Refuse what can never be.

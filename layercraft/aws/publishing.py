@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import suppress
+from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,8 @@ from layercraft.aws.one_region import publish_in
 from layercraft.aws.publish_options import PublishOptions
 from layercraft.aws.regions import choose
 from layercraft.aws.session import open_clients
-from layercraft.errors import LayercraftError, UsageError
+from layercraft.aws.temporary_object import TemporaryObject, settle_all
+from layercraft.errors import InterruptionError, LayercraftError, UsageError
 from layercraft.events import SILENT
 from layercraft.verification.layer import read_layer
 
@@ -26,8 +29,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 """Regions that are worked on at the same time."""
-TIDYING = 20.0
-"""Seconds that an interruption waits for regions to remove what they began."""
 MEMORY = 256 << 20
 """Bytes that requests with a zip inside may take together, about: one takes five times its zip."""
 
@@ -55,6 +56,7 @@ def publish(  # noqa: PLR0913 (all but the zip have defaults)
         UsageError: zip, name, region or option is wrong, or the zip is too large without a bucket.
         LayerTooLargeError: it is over Lambda's limit unzipped.
         AwsError: AWS refuses, or does not answer.
+        InterruptionError: Ctrl-C, and something may stay in the account; warnings tell what.
     """
     layer = read_layer(zip, targets[0] if targets else None)
     draft = read_draft(layer, name, targets)
@@ -71,9 +73,10 @@ def publish_draft(
     *,
     reporter: Reporter = SILENT,
 ) -> Publication:
-    """Publish what was read; see `publish`. On Ctrl-C, each region removes first what it began."""
+    """Publish what was read; see `publish`. On Ctrl-C, what was begun is removed first."""
     chosen = choose(clients, regions)
     stop = Event()
+    begun: list[TemporaryObject] = []
     direct = options.is_direct(draft)
     at_once = min(AT_ONCE, MEMORY // (5 * draft.size + 1)) if direct else AT_ONCE
     told = SILENT if direct or options.dry_run else reporter
@@ -81,10 +84,11 @@ def publish_draft(
 
         def work(region: str) -> LayerVersion:
             return publish_in(
-                draft, region, options, clients, stop=stop, reporter=reporter, progress=progress
+                draft, region, options, clients, stop=stop, begun=begun, reporter=reporter, progress=progress
             )
 
-        done, failed = _side_by_side(work, chosen, max(1, at_once), stop, reporter)
+        tidying = _Tidying(draft.name, options.tidying, stop, begun, reporter)
+        done, failed = _side_by_side(work, chosen, max(1, at_once), tidying)
     alike = {(type(error), error.message.removeprefix(f"{region}: ")) for region, error in failed.items()}
     wrong = all(issubclass(kind, UsageError) for kind, _ in alike)
     if not done and (len(chosen) == 1 or (len(alike) == 1 and wrong)):
@@ -100,10 +104,9 @@ def _side_by_side(
     work: Callable[[str], LayerVersion],
     regions: Sequence[str],
     at_once: int,
-    stop: Event,
-    reporter: Reporter,
+    tidying: Callable[[dict[Future[LayerVersion], str]], bool],
 ) -> tuple[dict[str, LayerVersion], dict[str, LayercraftError]]:
-    """Do the work for all regions; when this is interrupted, set `stop` and give them time to tidy up."""
+    """Do the work for all regions; `tidying` ends what runs on Ctrl-C, and tells whether something stays."""
     done: dict[str, LayerVersion] = {}
     failed: dict[str, LayercraftError] = {}
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="layercraft-region")
@@ -114,11 +117,40 @@ def _side_by_side(
                 done[running[future]] = future.result()
             except LayercraftError as error:
                 failed[running[future]] = error
-    except BaseException:
-        stop.set()
+    except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
-        for future in wait(running, TIDYING).not_done:
-            reporter.warning(f"{running[future]}: AWS does not answer; an object may be left in the bucket")
+        if tidying(running) and isinstance(error, KeyboardInterrupt):
+            raise InterruptionError(
+                "interrupted", hint="the warnings tell what may stay in your AWS account"
+            ) from error
         raise
     pool.shutdown()
     return done, failed
+
+
+@dataclass(frozen=True, slots=True)
+class _Tidying:
+    """Ends what runs when Ctrl-C comes, and removes what it began."""
+
+    layer: str
+    patience: float
+    stop: Event
+    begun: list[TemporaryObject]
+    reporter: Reporter
+
+    def __call__(self, running: dict[Future[LayerVersion], str]) -> bool:
+        """Let the regions tidy up; then remove what those began that AWS keeps waiting.
+
+        Give whether something may stay in the account; warnings have told what.
+        """
+        self.stop.set()
+        with suppress(KeyboardInterrupt):  # whoever presses it again waits no longer
+            wait(running, self.patience)
+        late = {region for future, region in running.items() if not future.done()}
+        stays = settle_all(self.begun, self.patience)
+        unsent = {each.region for each in self.begun if not each.sent}
+        for region in sorted(late - unsent):
+            self.reporter.warning(
+                f"{region}: AWS does not answer; a version of {self.layer} may appear there all the same"
+            )
+        return stays or bool(late)

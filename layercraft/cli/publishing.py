@@ -27,7 +27,7 @@ from layercraft.cli.parameters import (
 )
 from layercraft.cli.verification import target_of
 from layercraft.console import error_document
-from layercraft.errors import LayercraftError, UsageError
+from layercraft.errors import InterruptionError, LayercraftError, UsageError
 from layercraft.verification.report import FAILED, PASSED
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def publish(  # noqa: PLR0913 (a command's options are its parameters)
                     document = publisher.document(publisher(path, name=layer_name, targets=targets))
                 codes.append(FAILED if document["failures"] or "verdict" in document else PASSED)
             except LayercraftError as error:
-                if len(zips) == 1:
+                if len(zips) == 1 or isinstance(error, InterruptionError):
                     raise
                 if not as_json:
                     console.error(error)
