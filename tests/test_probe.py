@@ -151,7 +151,7 @@ def endings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Result | N
     """Import all of ENDINGS in one run."""
     folder = tmp_path_factory.mktemp("modules")
     sources = {name: source for name, (source, _) in ENDINGS.items()}
-    return imported(folder, sources, timeout=0.5, memory=200 << 20)
+    return imported(folder, sources, timeout=2, memory=200 << 20)
 
 
 @pytest.mark.parametrize("name", ENDINGS)
