@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from layercraft.aws.snippets import snippet
-from layercraft.console import columns
+from layercraft.console import columns, error_document
 
 if TYPE_CHECKING:
     from layercraft.aws.layer_version import LayerVersion, Publication
@@ -92,15 +92,7 @@ def publication_document(publication: Publication, kind: str | None = None) -> d
             for each in publication.versions
         ],
         "failures": [
-            {
-                "region": each.region,
-                "error": {
-                    "kind": type(each.error).__name__,
-                    "message": each.error.message,
-                    "hint": each.error.hint,
-                },
-            }
-            for each in publication.failures
+            {"region": each.region, "error": error_document(each.error)} for each in publication.failures
         ],
         **({"snippets": _snippets(publication, kind)} if kind else {}),
     }
