@@ -11,7 +11,7 @@ from layercraft.events import SILENT
 from layercraft.layer.change import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from layercraft.events import Reporter
@@ -60,13 +60,18 @@ def transformed(
         tree = changes[-1].tree
     needed = partial(needed_files, target=job.target, cache=job.sources.cache)
     changes += _cleaned(job, tree, locked, needed, job.reporter)
-    changes += _with_files(job, changes[-1].tree if changes else tree, donors)
-    tree = changes[-1].tree if changes else tree
+    changes += _with_files(job, _after(changes, tree), donors)
+    tree = _after(changes, tree)
     if job.recipe.strips(job.options):
         changes.append(_stripped(job, tree, locked, donors))
-    changes += _with_bytecode(job, changes[-1].tree if changes else tree, locked, staging)
-    tree = changes[-1].tree if changes else tree
+    changes += _with_bytecode(job, _after(changes, tree), locked, staging)
+    tree = _after(changes, tree)
     return (*changes, rewrite_records(tree))
+
+
+def _after(changes: Sequence[Change], tree: Tree) -> Tree:
+    """Give the tree as the changes left it."""
+    return changes[-1].tree if changes else tree
 
 
 def foreseen(
@@ -86,8 +91,8 @@ def foreseen(
         for sure, most in zip(changes, farthest, strict=True)
         if most.saved > sure.saved
     ]
-    changes += _with_files(job, changes[-1].tree if changes else tree, donors)
-    tree = changes[-1].tree if changes else tree
+    changes += _with_files(job, _after(changes, tree), donors)
+    tree = _after(changes, tree)
     if job.recipe.strips(job.options):
         from layercraft.layer.strip import REASON, may_be_stripped
 
