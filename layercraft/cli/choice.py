@@ -40,6 +40,25 @@ def refuse_beside_lock(lock: Path | None, others: Mapping[str, object]) -> None:
         )
 
 
+def recipe_folders_here() -> list[Path]:
+    """Give the folders of recipes, those that are looked into first first."""
+    from layercraft.recipe.catalog import shipped_layers
+
+    return [Path("layers"), shipped_layers()]
+
+
+def recipe_named(name: str) -> Recipe:
+    """Read a recipe of this folder, else one that comes with layercraft.
+
+    Raises:
+        UsageError: there is none of this name.
+        ConfigurationError: it cannot be read.
+    """
+    from layercraft.recipe.catalog import find_recipe
+
+    return find_recipe(name, recipe_folders_here(), environment=os.environ)
+
+
 def recipes_of(  # noqa: PLR0913, PLR0917 (what both commands were given)
     names: list[str] | None,
     require: list[str] | None,
@@ -69,10 +88,7 @@ def recipes_of(  # noqa: PLR0913, PLR0917 (what both commands were given)
 
 
 def _named(names: list[str], constraint: Path | None) -> list[Recipe]:
-    from layercraft.recipe.catalog import find_recipe, shipped_layers
-
-    search_path = [Path("layers"), shipped_layers()]
-    found = [find_recipe(each, search_path, environment=os.environ) for each in dict.fromkeys(names)]
+    found = [recipe_named(each) for each in dict.fromkeys(names)]
     _refuse_namesakes(recipe.name for recipe in found)
     return [_constrained(recipe, constraint) for recipe in found]
 

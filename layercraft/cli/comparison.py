@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from layercraft.cli.choice import recipe_named
 from layercraft.cli.parameters import (
     CacheDir,
     IndexApiOption,
@@ -65,12 +65,11 @@ def _sizes(operand: str, opened: Sources, console: Console) -> SizeReport:
     """Read a zip's sizes; what is no file is planned as a recipe."""
     from layercraft.forecast import plan
     from layercraft.layer.zip_sizes import read_sizes
-    from layercraft.recipe.catalog import find_recipe, shipped_layers
 
     match = _PLANNED.fullmatch(operand)
     if Path(operand).is_file() or operand.endswith(".zip") or not match:
         return read_sizes(Path(operand))
-    recipe = find_recipe(match["name"], [Path("layers"), shipped_layers()], environment=os.environ)
+    recipe = recipe_named(match["name"])
     target = read_target(match["runtime"], match["architecture"], console)
     forecast = plan(recipe, target, sources=opened, reporter=console)
     for bound in forecast.bounds:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from layercraft.cli.choice import recipe_named
 from layercraft.cli.parameters import (
     Architecture,
     CacheDir,
@@ -53,12 +54,11 @@ def convert(  # noqa: PLR0913 (a command's options are its parameters)
 ) -> None:
     """Say a cleanup.sh made of find and rm in globs, and prove that both leave the same files."""
     from layercraft.conversion import converted
-    from layercraft.recipe.catalog import find_recipe, shipped_layers
     from layercraft.recipe.options import BuildOptions
 
     console = console_for(as_json=as_json, quiet=quiet)
     target = read_target(runtime, architecture, console)
-    recipe = find_recipe(name, [Path("layers"), shipped_layers()], environment=os.environ)
+    recipe = recipe_named(name)
     goal = _goal(recipe) if write else None
     options = BuildOptions(search_path=os.environ.get("PATH", os.defpath))
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:

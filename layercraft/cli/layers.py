@@ -47,7 +47,6 @@ from layercraft.cli.parameters import (
     sources,
 )
 from layercraft.errors import UsageError
-from layercraft.verification.report import FAILED, PASSED
 
 if TYPE_CHECKING:
     from layercraft.recipe.options import Compress
@@ -123,6 +122,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.layer.presets import preset as known_preset
     from layercraft.pipeline import build as build_layer
     from layercraft.recipe.options import BYTECODE, RUNTIME_PACKAGES, BuildOptions
+    from layercraft.verification.report import joint_code
 
     map_large_buffers()
     console = console_for(as_json=as_json, quiet=quiet)
@@ -187,7 +187,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
                 documents.append(built_document(built, top, verdict) | published)
     if as_json:
         console.document({"layers": documents})
-    raise typer.Exit(FAILED if FAILED in codes else max(codes))
+    raise typer.Exit(joint_code(codes))
 
 
 def lock(  # noqa: PLR0913 (a command's options are its parameters)
@@ -234,9 +234,9 @@ def lock(  # noqa: PLR0913 (a command's options are its parameters)
 
 def _exit_code(verdict: Verification | None, *, verify: bool) -> int:
     """Give 1 on a finding; 3 when imports were to be run and nothing here could run them."""
-    if verify and verdict:
-        return verdict.exit_code
-    return PASSED if verdict is None or verdict.passed else FAILED
+    from layercraft.verification.report import PASSED
+
+    return verdict.exit_code if verdict and (verify or not verdict.passed) else PASSED
 
 
 def _compress(how: str) -> Compress:

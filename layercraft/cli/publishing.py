@@ -28,7 +28,7 @@ from layercraft.cli.parameters import (
 from layercraft.cli.verification import target_of
 from layercraft.console import error_document
 from layercraft.errors import InterruptionError, LayercraftError, UsageError
-from layercraft.verification.report import FAILED, PASSED
+from layercraft.verification.report import FAILED, PASSED, joint_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +129,7 @@ def publish(  # noqa: PLR0913 (a command's options are its parameters)
             documents.append(document)
     if as_json:
         console.document({"layers": documents})
-    raise typer.Exit(FAILED if FAILED in codes else max(codes))
+    raise typer.Exit(joint_code(codes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from layercraft.cli.choice import recipe_folders_here, recipe_named
 from layercraft.cli.cloud import LAMBDA, Cloud
 from layercraft.cli.parameters import (
     OUTPUT,
@@ -123,12 +124,10 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
 ) -> None:
     """Prove that layers work: read every file, then run the imports in the strongest engine here."""
     from layercraft.cli.verdicts import exit_code, show_verification, verification_document
-    from layercraft.runtime_packages import like_runtime
     from layercraft.verification.handler import Handler
     from layercraft.verification.layer import read_layer
-    from layercraft.verification.report import STATIC
+    from layercraft.verification.report import STATIC, joint_code
     from layercraft.verification.verdict import choose_engine
-    from layercraft.verification.verdict import verify as verify_layer
 
     console = console_for(as_json=as_json, quiet=quiet)
     if handler and engine in {LAMBDA, STATIC}:
@@ -166,10 +165,7 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
                 choice = cloud.choice(fetched)
             else:
                 choice = choose_engine(layer.target, search, opened.cache, console)
-            console.notice(choice.why)
-            checks = _checks(layer, recipe, wishes)
-            with like_runtime(choice.engine, layer, opened, console) as ready:
-                verification = verify_layer(layer, checks, ready, cache=opened.cache, reporter=console)
+            verification = _proof(layer, _checks(layer, recipe, wishes), choice, opened, console)
             invocation = (
                 _invoked(layer, wishes.handler, choice.engine, opened, console) if wishes.handler else None
             )
@@ -178,7 +174,7 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
             codes.append(exit_code(verification, invocation))
     if as_json:
         console.document({"layers": documents})
-    raise typer.Exit(1 if 1 in codes else max(codes))
+    raise typer.Exit(joint_code(codes))
 
 
 def _modules(names: Sequence[str]) -> tuple[str, ...]:
@@ -231,19 +227,31 @@ def proved(
     Raises:
         LayercraftError: this machine is at fault, not the layer.
     """
-    from layercraft.runtime_packages import like_runtime
     from layercraft.target import Target
     from layercraft.verification.layer import read_layer
     from layercraft.verification.verdict import choose_engine
-    from layercraft.verification.verdict import verify as verify_layer
 
     target = built.record.target
     layer = read_layer(built.zip, Target.parse(target.runtime, target.architecture))
     choice = choice or choose_engine(layer.target, search_here(), opened.cache, console)
+    return _proof(layer, _checks(layer, recipe, Wishes()), choice, opened, console, built.verdict)
+
+
+def _proof(  # noqa: PLR0913, PLR0917 (what is proved, how, and who is asked and told)
+    layer: LayerUnderTest,
+    checks: Checks,
+    choice: Choice,
+    opened: Sources,
+    console: Console,
+    judged: Verification | None = None,
+) -> Verification:
+    """Tell which engine was chosen, and run the checks in it; `judged` is what the files told already."""
+    from layercraft.runtime_packages import like_runtime
+    from layercraft.verification.verdict import verify as verify_layer
+
     console.notice(choice.why)
-    checks = _checks(layer, recipe, Wishes())
     with like_runtime(choice.engine, layer, opened, console) as ready:
-        return verify_layer(layer, checks, ready, judged=built.verdict, cache=opened.cache, reporter=console)
+        return verify_layer(layer, checks, ready, judged=judged, cache=opened.cache, reporter=console)
 
 
 def _zip_of(
@@ -252,12 +260,11 @@ def _zip_of(
     """Give the zip that is meant, built anew where a recipe is named, and its recipe where one is known."""
     from layercraft.layer.record import read_build_record
     from layercraft.pipeline import build
-    from layercraft.recipe.catalog import find_recipe, recipe_folders, shipped_layers
+    from layercraft.recipe.catalog import recipe_folders
     from layercraft.recipe.options import BuildOptions
 
-    search_path = [Path("layers"), shipped_layers()]
     if not _is_zip(text):
-        recipe = find_recipe(text, search_path, environment=os.environ)
+        recipe = recipe_named(text)
         options = BuildOptions(output=output, skip_existing=True)
         built = build(
             recipe, target or read_target(None, None, console), options, sources=opened, reporter=console
@@ -268,8 +275,8 @@ def _zip_of(
         name = read_build_record(path.with_suffix(".json")).name
     except UsageError:
         return path, None
-    known = name in recipe_folders(search_path)
-    return path, find_recipe(name, search_path, environment=os.environ) if known else None
+    known = name in recipe_folders(recipe_folders_here())
+    return path, recipe_named(name) if known else None
 
 
 def _checks(layer: LayerUnderTest, recipe: Recipe | None, wishes: Wishes) -> Checks:

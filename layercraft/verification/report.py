@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KINDS = (
     "bad-mode",
@@ -39,6 +43,11 @@ PASSED, FAILED, ONLY_STATIC = 0, 1, 3
 
 STATIC = "static"
 """The name of the engine that reads files and runs nothing."""
+
+
+def joint_code(codes: Sequence[int]) -> int:
+    """Give the exit code for several layers: that of a failure, if there is one, else the highest."""
+    return FAILED if FAILED in codes else max(codes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
