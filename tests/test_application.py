@@ -43,3 +43,14 @@ def test_a_command_loads_nothing_of_the_others() -> None:
     loaded = set(ran.stdout.split())
     assert "layercraft.cli.layers" in loaded
     assert loaded.isdisjoint({"layercraft.cli.publishing", "layercraft.cli.verification"})
+
+
+def test_the_process_loads_nothing_of_httpx_that_it_has_no_use_for() -> None:
+    code = (
+        "import sys; from layercraft.cli import _start_sooner; _start_sooner();"
+        "import httpx; httpx.Client(); print(*(name for name in sys.modules if sys.modules[name]))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert "httpcore" in loaded
+    assert loaded.isdisjoint({"rich", "pygments", "trio", "h2"})

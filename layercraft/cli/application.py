@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -84,7 +83,6 @@ def main() -> NoReturn:
 
     The process ends at once: threads that still wait for a slow server would keep it alive.
     """
-    gc.set_threshold(100_000)  # a short life with many values that stay: collecting finds next to nothing
     _prepare_streams()
     _listen_to_signals()
     code = run(sys.argv[1:])

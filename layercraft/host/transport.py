@@ -6,11 +6,16 @@ httpx is imported and the certificates are read when the first request is made. 
 
 from __future__ import annotations
 
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from layercraft.errors import UsageError
+
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
 
     import httpx
@@ -124,14 +129,7 @@ class Transport:
             if self._closed:  # a thread that tries again after its owner is done
                 raise BrokenConnectionError("is not asked any more: the client is closed", passing=False)
             if self._pool is None:
-                import httpx
-
-                self._pool = httpx.Client(
-                    headers={"user-agent": self._user_agent or _default_user_agent()},
-                    timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
-                    limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-                    follow_redirects=True,
-                )
+                self._pool = _opened_pool(self._user_agent)
             self._asking += 1
             return self._pool
 
@@ -151,6 +149,43 @@ class Transport:
             if self._closed and not self._asking and self._pool is not None:
                 self._pool.close()
                 self._pool = None
+
+
+def _opened_pool(user_agent: str | None) -> httpx.Client:
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        trusted = aside.submit(_trusted)  # outside Python's lock: as long as httpx takes to be imported
+        import httpx
+
+        return httpx.Client(
+            headers={"user-agent": user_agent or _default_user_agent()},
+            timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+            follow_redirects=True,
+            verify=trusted.result(),
+        )
+
+
+def _trusted() -> ssl.SSLContext:
+    """Read the certificates that httpx would read: a file or a folder of the environment, else certifi's.
+
+    Raises UsageError where that file is none.
+    """
+    import ssl
+
+    if file := os.environ.get("SSL_CERT_FILE"):
+        try:
+            return ssl.create_default_context(cafile=file)
+        except OSError as error:
+            why = "it holds none" if isinstance(error, ssl.SSLError) else error.strerror
+            raise UsageError(
+                f"SSL_CERT_FILE={file}: no certificates can be read from it: {why}",
+                hint="name a bundle of certificates in PEM, or unset it",
+            ) from error
+    if folder := os.environ.get("SSL_CERT_DIR"):
+        return ssl.create_default_context(capath=folder)
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _translated(error: Exception) -> BrokenConnectionError:
