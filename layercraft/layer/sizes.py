@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -68,18 +68,16 @@ class SizeReport:
         `python/numpy.libs`. A library is of type `.so` whatever version follows the dots.
         """
         name_of = GROUPINGS[grouping]
-        files: Counter[str] = Counter()
-        size: Counter[str] = Counter()
-        packed: Counter[str] = Counter()
+        sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         for file in self.files:
-            name = name_of(file)
-            files[name] += 1
-            size[name] += file.size
-            packed[name] += file.packed
-        largest = sorted(files, key=lambda name: (-size[name], -packed[name], name))
+            found = sums[name_of(file)]
+            found[0] += file.size
+            found[1] += file.packed
+            found[2] += 1
+        largest = sorted((-size, -packed, name, files) for name, (size, packed, files) in sums.items())
         return tuple(
-            Share(name=name, files=files[name], size=size[name], packed=packed[name])
-            for name in largest[:count]
+            Share(name=name, files=files, size=-size, packed=-packed)
+            for size, packed, name, files in largest[:count]
         )
 
 

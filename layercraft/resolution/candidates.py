@@ -109,6 +109,7 @@ class WheelSelector:
         self._ranks = target.tag_ranks
         self._python = Version(target.markers["python_full_version"])
         self._rank_of_tags: dict[str, int | None] = {}
+        self._platforms = dict.fromkeys((tag.rpartition("-")[2] for tag in self._ranks), True)
         self._fits_python: dict[str, bool] = {}
 
     def rank(self, tags: str) -> int | None:
@@ -157,11 +158,20 @@ class WheelSelector:
                 best[version] = (rank, build, file)
         return Candidates(name=name, page=page, listed=_newest_first(name, page, best))
 
+    def _fits_platform(self, filename: str) -> bool:
+        """Tell quickly whether a wheel's last tag may fit: most files of a large page are for others."""
+        platforms = filename[filename.rfind("-") + 1 : -4]
+        fits = self._platforms.get(platforms)
+        if fits is None:
+            fits = any(self._platforms.get(platform) for platform in platforms.split("."))
+            self._platforms[platforms] = fits
+        return fits
+
     def _fit(
         self, file: IndexFile, name: NormalizedName, hashes: frozenset[str]
     ) -> tuple[str, int, tuple[int, str]] | None:
         """Give version text, rank and build tag of a wheel that the target can use."""
-        if not file.filename.endswith(".whl"):
+        if not self._fits_platform(file.filename) or not file.filename.endswith(".whl"):
             return None
         parts = file.filename[:-4].split("-")
         if len(parts) not in (NAME_PARTS, NAME_PARTS + 1):
