@@ -18,7 +18,8 @@ from layercraft.resolution.pypi_json import PypiJsonIndex
 from layercraft.resolution.simple import SimpleIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import ssl
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from layercraft.resolution.index import Index, MetadataSource
@@ -57,11 +58,13 @@ def open_sources(
     index_url: str | None = None,
     index_api: IndexApi = "json",
     offline: bool = False,
+    trusted: Callable[[], ssl.SSLContext] | None = None,
 ) -> Generator[Sources]:
     """Open the sources for some builds; connections close with the context.
 
     Without `cache_dir`, the cache lies in the platform's cache folder for this user. `offline`
-    forbids the network: what the cache lacks is an `OfflineError`.
+    forbids the network: what the cache lacks is an `OfflineError`. `trusted` gives whose certificates
+    count; without it, httpx decides.
 
     Raises:
         UsageError: `index_url` is no http or https URL, or holds a password.
@@ -69,7 +72,7 @@ def open_sources(
     if index_url:
         index_root(index_url)
     cache = Cache(cache_dir or default_cache_dir())
-    with Client(offline=offline) as client:
+    with Client(offline=offline, trusted=trusted) as client:
         yield Sources(
             client=client,
             cache=cache,

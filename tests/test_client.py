@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -17,15 +16,13 @@ import pytest
 from local_index import SIMPLE_JSON, LocalIndex
 from wheelhouse import WheelDraft
 
-from layercraft.errors import IndexUnreachableError, OfflineError, UsageError
+from layercraft.errors import IndexUnreachableError, OfflineError
 from layercraft.host.client import BODY_LIMIT, Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CERTIFICATE = Path(__file__).parent / "data" / "loopback.pem"
-HASHED_NAME = "3211c955.0"
-"""The name by which OpenSSL looks for it in a folder: `openssl x509 -hash`."""
 BIG = os.urandom(3 << 20)
 
 
@@ -225,25 +222,6 @@ def test_ssl_cert_file_makes_a_certificate_trusted() -> None:
     with LocalIndex(wheels=[WheelDraft(name="six")], certificate=CERTIFICATE) as index:
         code = CODE.format(url=f"{index.url}/simple/six/")
         assert run_python(code, SSL_CERT_FILE=str(CERTIFICATE)) == "200"
-
-
-def test_ssl_cert_dir_makes_a_certificate_trusted(tmp_path: Path) -> None:
-    shutil.copy(CERTIFICATE, tmp_path / HASHED_NAME)
-    with LocalIndex(wheels=[WheelDraft(name="six")], certificate=CERTIFICATE) as index:
-        code = CODE.format(url=f"{index.url}/simple/six/")
-        assert run_python(code, SSL_CERT_FILE="", SSL_CERT_DIR=str(tmp_path)) == "200"
-
-
-@pytest.mark.parametrize("text", [None, "", "no certificate"])
-def test_an_ssl_cert_file_without_certificates_is_refused_by_name(
-    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
-) -> None:
-    path = tmp_path / "bundle.pem"
-    if text is not None:
-        path.write_text(text)
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with pytest.raises(UsageError, match=re.escape(f"SSL_CERT_FILE={path}: no certificates can be read")):
-        client.get("https://localhost/")
 
 
 def test_a_proxy_of_the_environment_is_asked(index: LocalIndex) -> None:

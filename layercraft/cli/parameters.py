@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 
 from layercraft.console import Console
 from layercraft.errors import UsageError
+from layercraft.host.trust import trusted
 from layercraft.sources import IndexApi, Sources, open_sources
 from layercraft.target import DEFAULT_ARCHITECTURE, DEFAULT_RUNTIME, Target
 
@@ -209,6 +211,10 @@ def sources(
     if index_api not in apis:
         raise UsageError(f"--index-api {index_api}: no such API", hint="take json or simple")
     with open_sources(
-        cache_dir=cache_dir, index_url=index_url, index_api=apis[index_api], offline=offline
+        cache_dir=cache_dir,
+        index_url=index_url,
+        index_api=apis[index_api],
+        offline=offline,
+        trusted=partial(trusted, os.environ),
     ) as opened:
         yield opened

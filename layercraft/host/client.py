@@ -18,6 +18,7 @@ from layercraft.host.patience import Patience, place
 from layercraft.host.transport import BrokenConnectionError, Reply, Transport
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Generator, Iterator, Mapping
 
 BODY_LIMIT = 256 << 20
@@ -47,7 +48,8 @@ class Client:
     """Asks index and file hosts; safe for up to 32 threads at once. Use as a context manager.
 
     Nothing is imported or opened before the first request. `pause` sleeps between tries (seconds);
-    `user_agent` is "layercraft/VERSION" unless given. With `offline`, every request is refused.
+    `user_agent` is "layercraft/VERSION" unless given, and `trusted` as `Transport` takes it. With
+    `offline`, every request is refused.
     """
 
     def __init__(
@@ -56,10 +58,11 @@ class Client:
         offline: bool = False,
         user_agent: str | None = None,
         pause: Callable[[float], None] = time.sleep,
+        trusted: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.offline = offline
         self._pause = pause
-        self._transport = Transport(user_agent)
+        self._transport = Transport(user_agent, trusted)
 
     def get(self, url: str, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
         """Give the answer to a GET: any 2xx, 304, 401, 403, 404 or 416.

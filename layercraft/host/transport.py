@@ -6,13 +6,10 @@ httpx is imported and the certificates are read when the first request is made. 
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
-
-from layercraft.errors import UsageError
 
 if TYPE_CHECKING:
     import ssl
@@ -95,12 +92,14 @@ class Reply:
 class Transport:
     """A pool of kept connections, made on the first request; safe for many threads.
 
-    Threads may be at a request when it is closed. Then the last of them closes the connections:
-    under their feet, httpx would lose some of them.
+    `trusted` reads whose certificates count, in a thread, while httpx is imported; without it, httpx does
+    so afterwards. Threads may be at a request when it is closed. Then the last of them closes the
+    connections: under their feet, httpx would lose some of them.
     """
 
-    def __init__(self, user_agent: str | None) -> None:
+    def __init__(self, user_agent: str | None, trusted: Callable[[], ssl.SSLContext] | None = None) -> None:
         self._user_agent = user_agent
+        self._trusted = trusted
         self._pool: httpx.Client | None = None
         self._closed = False
         self._asking = 0
@@ -129,7 +128,7 @@ class Transport:
             if self._closed:  # a thread that tries again after its owner is done
                 raise BrokenConnectionError("is not asked any more: the client is closed", passing=False)
             if self._pool is None:
-                self._pool = _opened_pool(self._user_agent)
+                self._pool = _opened_pool(self._user_agent, self._trusted)
             self._asking += 1
             return self._pool
 
@@ -151,9 +150,9 @@ class Transport:
                 self._pool = None
 
 
-def _opened_pool(user_agent: str | None) -> httpx.Client:
+def _opened_pool(user_agent: str | None, trusted: Callable[[], ssl.SSLContext] | None) -> httpx.Client:
     with ThreadPoolExecutor(max_workers=1) as aside:
-        trusted = aside.submit(_trusted)  # outside Python's lock: as long as httpx takes to be imported
+        read = aside.submit(trusted) if trusted else None
         import httpx
 
         return httpx.Client(
@@ -161,31 +160,8 @@ def _opened_pool(user_agent: str | None) -> httpx.Client:
             timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             follow_redirects=True,
-            verify=trusted.result(),
+            verify=read.result() if read else True,
         )
-
-
-def _trusted() -> ssl.SSLContext:
-    """Read the certificates that httpx would read: a file or a folder of the environment, else certifi's.
-
-    Raises UsageError where that file is none.
-    """
-    import ssl
-
-    if file := os.environ.get("SSL_CERT_FILE"):
-        try:
-            return ssl.create_default_context(cafile=file)
-        except OSError as error:
-            why = "it holds none" if isinstance(error, ssl.SSLError) else error.strerror
-            raise UsageError(
-                f"SSL_CERT_FILE={file}: no certificates can be read from it: {why}",
-                hint="name a bundle of certificates in PEM, or unset it",
-            ) from error
-    if folder := os.environ.get("SSL_CERT_DIR"):
-        return ssl.create_default_context(capath=folder)
-    import certifi
-
-    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _translated(error: Exception) -> BrokenConnectionError:
