@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from layercraft.errors import LayercraftError, OutputError
+from layercraft.errors import LayercraftError, OutputError, reason_of
 from layercraft.layer.sizes import human_size
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"stdout cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"stdout cannot be written: {reason_of(error)}") from error
 
 
 def error_document(error: LayercraftError) -> dict[str, str | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from layercraft.errors import UsageError
+from layercraft.errors import UsageError, reason_of
 from layercraft.events import SILENT
 from layercraft.recipe.script_globs import globs_of_script
 from layercraft.supply import Job, locked_wheels
@@ -96,7 +96,7 @@ def _text(script: Path) -> str:
     try:
         return script.read_bytes().decode("utf-8", "replace")
     except OSError as error:
-        raise UsageError(f"{script} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"{script} cannot be read: {reason_of(error)}") from error
 
 
 def _original(job: Job) -> tuple[Tree, Callable[[Job], Tree]]:

@@ -1,4 +1,4 @@
-"""Every error that layercraft raises on purpose.
+"""Every error that layercraft raises on purpose, and the words for those that the system raises.
 
 LayercraftError                 exit code 1: the job failed
 ├── UsageError                  exit code 2: the command line or the caller asked for what cannot be
@@ -126,3 +126,8 @@ class InterruptionError(LayercraftError):
     """
 
     exit_code = 130
+
+
+def reason_of(error: OSError) -> str:
+    """Give what the system says is wrong, as the end of a sentence: "permission denied"."""
+    return (error.strerror or str(error)).lower()

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from layercraft.errors import UsageError
+from layercraft.spelling import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -275,7 +275,7 @@ def _find_runtime(text: str) -> Runtime:
     if found and found[0] == text.strip() and nearest.version == wanted:
         return nearest
     raise UsageError(
-        f"unknown runtime {text!r}: the nearest is {nearest.name}",
+        f"unknown runtime {text!r}; did you mean {nearest.name}?",
         hint="known runtimes: " + ", ".join(each.name for each in runtimes()),
     )
 
@@ -289,9 +289,8 @@ def _find_architecture(text: str) -> str:
     spelling = text.strip().lower().replace("-", "_")
     if spelling in known:
         return known[spelling]
-    nearest = known[get_close_matches(spelling, list(known), n=1, cutoff=0.0)[0]]
     raise UsageError(
-        f"unknown architecture {text!r}: the nearest is {nearest}",
+        f"unknown architecture {text!r}{suggestion(spelling, known)}",
         hint="known architectures: " + ", ".join(known),
     )
 

@@ -15,14 +15,15 @@ PACKAGE = Path(layercraft.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 LONGEST = 320  # lines
 
-GROUND = ("errors", "events", "target", "formats", "host")
+GROUND = ("errors", "events", "spelling", "target", "formats", "host")
 STAGES = ("recipe", "resolution", "wheels", "layer", "verification", "aws")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # the ground floor, which knows no stage
     "errors": (),
     "events": (),
-    "target": ("errors",),
+    "spelling": (),
+    "target": ("errors", "spelling"),
     "formats": ("errors",),
     "host": ("errors", "events", "formats"),
     # the stages: only those to their left

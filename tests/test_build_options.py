@@ -46,7 +46,7 @@ def test_preset_none_leaves_all_files_as_the_wheels_have_them(
 def test_an_unknown_preset_is_refused_with_the_nearest(layercraft: CommandLine) -> None:
     ran = layercraft("build", "--require", "plain", "--preset", "saef")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.lines[0] == "error: unknown preset 'saef'; did you mean 'safe'?"
+    assert ran.lines[0] == "error: unknown preset 'saef'; did you mean safe?"
 
 
 def test_what_is_excluded_stays_out_and_that_is_told(layercraft: CommandLine) -> None:

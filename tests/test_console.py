@@ -74,16 +74,16 @@ def test_a_terminal_shows_a_bar_that_goes_away(layercraft: CommandLine, index: L
     index.add(WheelDraft(name="noise", files={"noise.bin": os.urandom(500_000)}))
     index.fail("/files/", pace=0.05)
     shown = on_terminal(layercraft, "build", "--require", "noise")
-    assert "Downloading" in shown
+    assert "downloading" in shown
     assert "━" in shown
-    assert "Downloading" not in shown.rpartition("Wheels")[2]
+    assert "downloading" not in shown.rpartition("Wheels")[2]
 
 
 @posix
 def test_quiet_shows_results_only(layercraft: CommandLine, index: LocalIndex) -> None:
     index.fail("/files/", delay=0.3)
     shown = on_terminal(layercraft, "build", "--require", "native", "-q")
-    assert "Downloading" not in shown
+    assert "downloading" not in shown
     assert "note" not in shown
     assert "native_3_13_x86_64.zip" in shown
 
@@ -93,9 +93,9 @@ def test_a_pipe_gets_a_plain_line_when_a_job_is_slow(layercraft: CommandLine, in
     index.fail("/files/noise-1.0-py3-none-any.whl.metadata")  # answered as it should be
     index.fail("/files/", pace=0.1)
     ran = layercraft.must("build", "--require", "noise")
-    told = [line for line in ran.err.splitlines() if line.startswith("Downloading")]
+    told = [line for line in ran.err.splitlines() if line.startswith("downloading")]
     assert len(told) == 1
-    assert re.fullmatch(r"Downloading: 0\.\d+ MB of 0\.86 MB", told[0])
+    assert re.fullmatch(r"downloading: 0\.\d+ MB of 0\.86 MB", told[0])
     assert "\r" not in ran.err
 
 

@@ -91,7 +91,7 @@ class Teller(SilentReporter):
     @contextmanager
     def progress(self, label: str, total: int | None, unit: Literal["bytes", "items"]) -> Iterator[Teller]:
         """Remember the total."""
-        assert (label, unit) == ("Downloading", "bytes")
+        assert (label, unit) == ("downloading", "bytes")
         self.totals.append(total)
         self.open = True
         yield self

@@ -114,7 +114,7 @@ def test_the_table_tells_both_kinds() -> None:
         ('x = { requirement = "a", member = "" }', 'files.x.member: "" matches nothing'),
         (
             'x = { requirement = "a", membr = "c", member = "c" }',
-            "files.x.membr: unknown key; nearest: files.x.member",
+            "files.x.membr: unknown key; did you mean files.x.member?",
         ),
     ],
 )

@@ -122,7 +122,13 @@ def test_what_is_no_json_page_leads_to_the_simple_api(server: LocalIndex, asker:
     assert len(asker.json.page(SIX).files) == 2
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_package_that_is_gone_is_an_unknown_one(server: LocalIndex, asker: Asker) -> None:
+    server.fail("/simple/", status=410)
+    with pytest.raises(UnknownPackageError, match=r"^six: the index has no package of this name"):
+        asker.simple.page(SIX)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_refusal_of_the_json_api_leads_to_the_simple_api(
     server: LocalIndex, asker: Asker, status: int
 ) -> None:

@@ -139,7 +139,7 @@ def test_each_file_of_a_recipe_changes_the_digest(change: Callable[[Path], objec
 def test_a_file_that_is_gone_is_one_line(tmp_path: Path) -> None:
     recipe = a_recipe(tmp_path / "web")
     (tmp_path / "web" / "cleanup.sh").unlink()
-    with pytest.raises(ConfigurationError, match=r"cleanup\.sh: cannot be read: No such file"):
+    with pytest.raises(ConfigurationError, match=r"cleanup\.sh: cannot be read: no such file"):
         inputs_digest(recipe, TARGET, PLAIN)
     with pytest.raises(ConfigurationError, match=r"pylock\.toml: cannot be read"):
         inputs_digest(RECIPE, TARGET, BuildOptions(lock=tmp_path / "pylock.toml"))

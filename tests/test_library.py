@@ -157,7 +157,7 @@ def test_a_reporter_is_told_all(tmp_path: Path, sources: Sources) -> None:
     assert "twin-one and twin-two" in listener.warnings[0]
     known = [(total, done) for total, done in listener.jobs.values() if total is not None]
     assert {total == done for total, done in known} == {True}
-    assert {"checking wheels", "Writing mine_3_13_arm64.zip"} <= set(listener.jobs)
+    assert {"checking wheels", "writing mine_3_13_arm64.zip"} <= set(listener.jobs)
 
 
 def test_failures_are_one_family_of_errors(tmp_path: Path, sources: Sources) -> None:

@@ -265,7 +265,7 @@ def test_a_lock_file_has_the_name_that_pep_751_gives(name: str, tmp_path: Path) 
 
 
 def test_a_missing_lock_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(BadLockError, match="cannot be read: No such file"):
+    with pytest.raises(BadLockError, match="cannot be read: no such file"):
         read_lock(tmp_path / "pylock.toml", TARGET)
 
 

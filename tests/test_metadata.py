@@ -211,7 +211,7 @@ def test_a_whole_wheel_must_have_its_sha256(index: LocalIndex, source: WheelMeta
 def test_a_refused_file_is_named_with_its_host(index: LocalIndex, source: WheelMetadata, status: int) -> None:
     wheel = candidate(index, source, "small")
     index.fail("/files/", status=status)
-    with pytest.raises(IndexUnreachableError, match=rf"^127\.0\.0\.1: answered {status} for small-1"):
+    with pytest.raises(IndexUnreachableError, match=rf"^127\.0\.0\.1:\d+/files/small-1\S+ answered {status}"):
         source.metadata(wheel)
 
 

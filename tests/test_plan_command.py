@@ -139,7 +139,7 @@ def test_a_lock_is_planned_and_what_would_change_it_refused(layercraft: CommandL
         (("nothere",), 2, "nothere"),
         (("--require", "no-such-package"), 1, "the index has no package of this name"),
         (("--require", "plain", "--offline"), 1, "forbidden"),
-        (("--require", "plain", "--preset", "saef"), 2, "did you mean 'safe'?"),
+        (("--require", "plain", "--preset", "saef"), 2, "did you mean safe?"),
     ],
 )
 def test_what_cannot_be_planned_is_told(

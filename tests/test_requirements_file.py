@@ -204,7 +204,7 @@ def test_logical_lines_hold_no_line_end_and_number_upwards(text: str) -> None:
         ("-c file:///base.txt", "by its URL"),
         ("-r", "lacks a value for -r"),
         ("--pre=yes", "has a value for --pre"),
-        ("--requirment base.txt", "unknown option --requirment; nearest: --requirement"),
+        ("--requirment base.txt", "unknown option --requirment; did you mean --requirement?"),
         ("six --index-url https://host.example", "--index-url, which does not go with a requirement"),
         ("six --hash=sha256:1234", "not 64 hexadecimal digits"),
         ("six --hash", "without its value"),

@@ -29,4 +29,4 @@ def test_rules_are_a_document_for_programs(layercraft: CommandLine) -> None:
 def test_an_unknown_preset_is_refused_with_the_nearest(layercraft: CommandLine) -> None:
     ran = layercraft("rules", "smal")
     assert ran.code == 2
-    assert "unknown preset 'smal'; did you mean 'small'?" in ran.err
+    assert "unknown preset 'smal'; did you mean small?" in ran.err

@@ -220,7 +220,7 @@ def test_an_unknown_way_to_compress_is_refused(command: CommandLine) -> None:
     ran = command("build", "--require", "fast", "--compress", "most")
 
     assert ran.code == 2
-    assert ran.lines == ["error: --compress most: there is no such way", "hint: take fast or best"]
+    assert ran.lines == ["error: --compress most: no such choice", "hint: take fast, best"]
 
 
 def test_a_plan_tells_the_most_that_stripping_can_save(command: CommandLine) -> None:

@@ -170,17 +170,17 @@ def test_every_spelling_of_an_architecture_is_understood(text: str, architecture
 def test_an_unknown_runtime_names_the_nearest_and_lists_all(text: str, nearest: str) -> None:
     with pytest.raises(UsageError) as raised:
         Target.parse(text)
-    assert raised.value.message == f"unknown runtime {text!r}: the nearest is {nearest}"
+    assert raised.value.message == f"unknown runtime {text!r}; did you mean {nearest}?"
     assert raised.value.hint == "known runtimes: " + ", ".join(NAMES)
 
 
 @pytest.mark.parametrize(
-    ("text", "nearest"), [("armv8", "arm64"), ("x64", "x86_64"), ("aarch", "arm64"), ("amd", "x86_64")]
+    ("text", "nearest"), [("armv8", "arm64"), ("x64", "x86_64"), ("aarch", "aarch64"), ("amd", "amd64")]
 )
 def test_an_unknown_architecture_names_the_nearest_and_lists_all(text: str, nearest: str) -> None:
     with pytest.raises(UsageError) as raised:
         Target.parse(architecture=text)
-    assert raised.value.message == f"unknown architecture {text!r}: the nearest is {nearest}"
+    assert raised.value.message == f"unknown architecture {text!r}; did you mean {nearest}?"
     assert raised.value.hint == "known architectures: x86_64, amd64, arm64, aarch64"
 
 

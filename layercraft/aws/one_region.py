@@ -146,7 +146,7 @@ class _Publishing:
                 lost = isinstance(error, HTTPClientError) or code in _LOST
                 arrived = self._arrived(before) if lost else None
                 if arrived:
-                    return arrived_as(arrived, self.region, through)
+                    return _arrived_as(arrived, self.region, through)
                 if attempt + 1 == TRIES or not (lost or code in _BUSY):
                     raise self._explained(error, bucket) from error
                 self.stop.wait(random.uniform(0.5, 1) * self.options.pause * 2**attempt)  # noqa: S311 (no secret)
@@ -194,7 +194,7 @@ class _Publishing:
         return f": {used / _GIB:.1f} of {limit / _GIB:.1f} GB are used, and this layer has {needed}"
 
 
-def arrived_as(found: Existing, region: str, through: str) -> LayerVersion:
+def _arrived_as(found: Existing, region: str, through: str) -> LayerVersion:
     """Give what was found as what was published."""
     return LayerVersion(
         region=region, action="published", arn=found.arn, version=found.version, through=through

@@ -79,7 +79,7 @@ REFUSALS = (
         hint="allow s3:GetObject on arn:aws:s3:::{bucket}/*, and kms:Decrypt where KMS encrypts the bucket",
     ),
     Refusal(
-        codes=("AccessDeniedException", "AccessDenied", "AccessDeniedException", "AllAccessDisabled"),
+        codes=("AccessDeniedException", "AccessDenied", "AllAccessDisabled"),
         words=r"perform: (?P<allowed>[\w-]+:\w+)(?: on resource: (?P<resource>[^\s]+))?",
         cause="access denied: {allowed} is not allowed on {resource}",
         hint="allow {allowed} to this user or role; the README has a policy for each command",

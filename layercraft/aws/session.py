@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal, cast
 
 from layercraft.errors import UsageError
+from layercraft.spelling import suggestion
 
 if TYPE_CHECKING:
     import boto3
@@ -83,10 +84,8 @@ class Clients:
         """Give the region back, if it is one.
 
         Raises:
-            UsageError: it is none; the hint names the nearest.
+            UsageError: it is none; the message names the nearest.
         """
-        from layercraft.recipe.names import nearest
-
         session = self.session
         every = [
             name
@@ -95,10 +94,9 @@ class Clients:
         ]
         if region in every:
             return region
-        near = nearest(region, every)
         raise UsageError(
-            f"--region {region}: no region that this boto3 knows",
-            hint=f"did you mean {near}?" if near else "a region that is newer needs a newer boto3",
+            f"--region {region}: no region that this boto3 knows{suggestion(region, every)}",
+            hint="a region that is newer needs a newer boto3",
         )
 
     def _client(self, service: Service, region: str, *, once: bool = False) -> object:

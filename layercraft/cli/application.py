@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from layercraft.console import Console
-from layercraft.errors import InterruptionError, LayercraftError, OutputError, UsageError
+from layercraft.errors import InterruptionError, LayercraftError, OutputError, UsageError, reason_of
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -118,7 +118,7 @@ def _failed(console: Console, error: Exception) -> int:
             return 1  # whoever read our output has gone
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            shown = OutputError(f"{where}{error.strerror or error}")
+            shown = OutputError(f"{where}{reason_of(error)}")
         case _:
             raise error
     console.error(shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -46,7 +46,6 @@ from layercraft.cli.parameters import (
     refuse_unknown,
     sources,
 )
-from layercraft.errors import UsageError
 
 if TYPE_CHECKING:
     from layercraft.recipe.options import Compress
@@ -240,7 +239,7 @@ def _exit_code(verdict: Verification | None, *, verify: bool) -> int:
 
 
 def _compress(how: str) -> Compress:
-    ways: dict[str, Compress] = {"fast": "fast", "best": "best"}
-    if how not in ways:
-        raise UsageError(f"--compress {how}: there is no such way", hint="take fast or best")
-    return ways[how]
+    from layercraft.recipe.options import Compress
+
+    refuse_unknown("--compress", how, get_args(Compress))
+    return cast("Compress", how)

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -15,6 +15,7 @@ from layercraft.console import Console
 from layercraft.errors import UsageError
 from layercraft.host.trust import trusted
 from layercraft.sources import IndexApi, Sources, open_sources
+from layercraft.spelling import suggestion
 from layercraft.target import DEFAULT_ARCHITECTURE, DEFAULT_RUNTIME, Target
 
 Runtime = Annotated[
@@ -179,11 +180,8 @@ def refuse_unknown(option: str, value: str | None, known: Sequence[str]) -> None
         UsageError: the message names the nearest, the hint has all.
     """
     if value is not None and value not in known:
-        from layercraft.recipe.names import nearest
-
-        near = nearest(value, known)
         raise UsageError(
-            f"{option} {value}: no such choice" + (f"; did you mean {near}?" if near else ""),
+            f"{option} {value}: no such choice{suggestion(value, known)}",
             hint=f"take {', '.join(known)}",
         )
 
@@ -207,13 +205,11 @@ def sources(
     Raises:
         UsageError: no such API.
     """
-    apis: dict[str, IndexApi] = {"json": "json", "simple": "simple"}
-    if index_api not in apis:
-        raise UsageError(f"--index-api {index_api}: no such API", hint="take json or simple")
+    refuse_unknown("--index-api", index_api, get_args(IndexApi))
     with open_sources(
         cache_dir=cache_dir,
         index_url=index_url,
-        index_api=apis[index_api],
+        index_api=cast("IndexApi", index_api),
         offline=offline,
         trusted=partial(trusted, os.environ),
     ) as opened:

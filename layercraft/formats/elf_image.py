@@ -57,7 +57,7 @@ class ElfImage:
 
     @property
     def segment_table(self) -> tuple[int, int]:
-        """Begin and end of the program headers in the file."""
+        """Beginning and end of the program headers in the file."""
         return self.header.segments_at, self.header.segments_at + len(self.segments) * SEGMENT.size
 
 

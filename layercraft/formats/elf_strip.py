@@ -2,7 +2,7 @@
 
 Symbol tables that no segment loads, debug sections, compilers' notes and the like are dropped.
 Segments keep their bytes, addresses and sizes. Those that lie behind something dropped (patchelf
-appends segments behind the symbols) move towards the begin of the file by multiples of their
+appends segments behind the symbols) move towards the beginning of the file by multiples of their
 alignment, as a whole, so that each stays congruent to its address, as the System V gABI asks of
 loadable segments. Section headers keep their indexes, for symbols name sections by them.
 """

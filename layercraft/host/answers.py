@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from layercraft.errors import OfflineError
 from layercraft.formats.addresses import without_credentials
 from layercraft.host.client import Answer
-from layercraft.host.patience import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,14 +73,7 @@ class CachedAnswers:
         """
         key = hashlib.sha256(f"{accept}\n{url}".encode()).hexdigest()
         kept = self._kept(key, url)
-        if self._client.offline:
-            if kept is None:
-                raise OfflineError(
-                    f"{place(url)} is not in the cache, and asking for it is forbidden",
-                    hint="Run once without --offline.",
-                )
-            return kept.answer
-        if kept is not None and 0 <= self._now() - kept.stored < kept.lifetime:
+        if kept is not None and (self._client.offline or 0 <= self._now() - kept.stored < kept.lifetime):
             return kept.answer
         answer = self._client.get(url, {"accept": accept, **_conditions(kept)})
         if answer.status == _UNCHANGED and kept is not None:

@@ -27,7 +27,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layercraft.errors import OutputError
+from layercraft.errors import OutputError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -132,7 +132,7 @@ class Cache:
         except OSError as error:
             raise OutputError(
                 f"cannot write to the cache {self.root}: {_reason(error)}",
-                hint="Free some space, or name another folder with --cache-dir.",
+                hint="free some space, or name another folder with --cache-dir",
             ) from error
 
     def adopt(self, temporary: Path, sha256: str) -> Path:
@@ -275,4 +275,4 @@ def _with_parent(path: Path, action: Callable[[], object]) -> None:
 def _reason(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "the disk is full"
-    return (error.strerror or str(error)).lower()
+    return reason_of(error)

@@ -28,7 +28,7 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _OK = 200
 _PARTIAL = 206
 _UNSATISFIABLE = 416
-_ANSWERS = frozenset({304, 401, 403, 404, _UNSATISFIABLE})
+_ANSWERS = frozenset({304, 401, 403, 404, 410, _UNSATISFIABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Client:
         self._transport = Transport(user_agent, trusted)
 
     def get(self, url: str, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
-        """Give the answer to a GET: any 2xx, 304, 401, 403, 404 or 416.
+        """Give the answer to a GET: any 2xx, 304, 401, 403, 404, 410 or 416.
 
         429, 500, 502, 503, 504 and broken connections are tried up to 4 times, with growing pauses or
         the server's Retry-After (RFC 9110, section 10.2.3), each at most 60 s. Pages are asked for
@@ -124,7 +124,7 @@ class Client:
         if self.offline:
             raise OfflineError(
                 f"{place(url)} is not in the cache, and asking for it is forbidden",
-                hint="Run once without --offline.",
+                hint="run once without --offline",
             )
 
     def _chunks(self, url: str, position: int) -> Generator[bytes]:
@@ -178,7 +178,7 @@ def _from_position(reply: Reply, position: int) -> Iterator[bytes]:
 def _checked_validator(reply: Reply, validator: str, url: str) -> str:
     found = reply.headers.get("etag") or reply.headers.get("last-modified", "")
     if validator and found != validator:
-        raise IndexUnreachableError(f"{place(url)} changed while it was read", hint="Try again.")
+        raise IndexUnreachableError(f"{place(url)} changed while it was read", hint="try again")
     return found
 
 

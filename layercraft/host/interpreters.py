@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layercraft.errors import UsageError
+from layercraft.errors import UsageError, reason_of
 from layercraft.host.processes import run
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _asked(path: Path, source: str, search_path: str, *, any_build: bool) -> Int
             raise _UnfitError("is not a file")
         beside = str(path.resolve().parent.parent / "lib")
     except OSError as error:
-        raise _UnfitError(f"cannot be looked at: {(error.strerror or str(error)).lower()}") from error
+        raise _UnfitError(f"cannot be looked at: {reason_of(error)}") from error
     problem = ""
     for libraries in ("", beside):
         environment = {"PATH": search_path} | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
@@ -172,7 +172,7 @@ def answer_of(command: Sequence[str | Path], environment: Mapping[str, str]) -> 
             [*command, "-I", "-S", "-B", "-c", QUESTION], environment=environment, timeout=LONGEST_ANSWER
         )
     except OSError as error:
-        return "", f"cannot be run: {(error.strerror or str(error)).lower()}"
+        return "", f"cannot be run: {reason_of(error)}"
     if ended.timed_out:
         return "", f"does not answer within {LONGEST_ANSWER:.0f} seconds"
     if ended.code:

@@ -48,15 +48,15 @@ class Patience:
     def refused(self, reply: Reply) -> None:
         """Pause after a status that may pass, or give up."""
         if reply.status not in _PASSING:
-            raise IndexUnreachableError(f"{place(self._url)} answered {_phrase(reply.status)}")
-        self._failed(f"answered {_phrase(reply.status)}", reply.headers.get("retry-after"))
+            raise IndexUnreachableError(f"{place(self._url)} answered {phrase(reply.status)}")
+        self._failed(f"answered {phrase(reply.status)}", reply.headers.get("retry-after"))
 
     def _failed(self, what: str, retry_after: str | None) -> None:
         self._failures += 1
         if self._failures >= TRIES:
             raise IndexUnreachableError(
                 f"{place(self._url)} {what}{_TIMES[TRIES]}",
-                hint="Try again later, or with --offline if an earlier run filled the cache.",
+                hint="try again later, or with --offline if an earlier run filled the cache",
             )
         longest = FIRST_PAUSE * 2 ** (self._failures - 1)
         asked = _seconds(retry_after) if retry_after else None
@@ -76,18 +76,19 @@ def place(url: str) -> str:
     return parts.netloc.rpartition("@")[2] + parts.path
 
 
+def phrase(status: int) -> str:
+    """Give a status with its name: `404 (Not Found)`."""
+    try:
+        return f"{status} ({HTTPStatus(status).phrase})"
+    except ValueError:
+        return str(status)
+
+
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError:
         return SplitResult("", "", "a malformed address", "", "")
-
-
-def _phrase(status: int) -> str:
-    try:
-        return f"{status} ({HTTPStatus(status).phrase})"
-    except ValueError:
-        return str(status)
 
 
 def _seconds(retry_after: str) -> float | None:

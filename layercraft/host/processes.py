@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from layercraft.errors import OutputError
+from layercraft.errors import OutputError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -227,7 +227,7 @@ def scratch_folder(parent: Path | None = None) -> Generator[Path]:
         try:
             folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent)).resolve()
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = reason_of(error)
             raise OutputError(f"no temporary folder can be made in {parent}: {reason}") from error
         try:
             with (folder / _LOCK).open("w") as lock:

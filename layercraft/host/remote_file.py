@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from layercraft.errors import IndexUnreachableError
+from layercraft.host.patience import phrase, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,5 +88,4 @@ class RemoteFile:
 
 def refused(url: str, answer: Answer) -> IndexUnreachableError:
     """Give the error for a file that its host does not give."""
-    host = urlsplit(url).hostname
-    return IndexUnreachableError(f"{host}: answered {answer.status} for {url.rpartition('/')[2]}")
+    return IndexUnreachableError(f"{place(url)} answered {phrase(answer.status)}")

@@ -173,7 +173,7 @@ def _translated(error: Exception) -> BrokenConnectionError:
             return BrokenConnectionError(
                 f"has a certificate that is not trusted ({cause.verify_message})",
                 passing=False,
-                hint="Set SSL_CERT_FILE to the certificate bundle of your network.",
+                hint="set SSL_CERT_FILE to the certificate bundle of your network",
             )
         if isinstance(cause, socket.gaierror):
             passing = cause.errno == socket.EAI_AGAIN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from layercraft.errors import UsageError
+from layercraft.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
     import ssl
@@ -25,7 +25,7 @@ def trusted(environment: Mapping[str, str]) -> ssl.SSLContext:
         try:
             return ssl.create_default_context(cafile=file)
         except OSError as error:
-            why = "it holds none" if isinstance(error, ssl.SSLError) else error.strerror
+            why = "it holds none" if isinstance(error, ssl.SSLError) else reason_of(error)
             raise UsageError(
                 f"SSL_CERT_FILE={file}: no certificates can be read from it: {why}",
                 hint="name a bundle of certificates in PEM, or unset it",

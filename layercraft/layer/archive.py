@@ -88,7 +88,7 @@ def write_zip(tree: Tree, path: Path, *, compress: Compress = "fast", reporter: 
     _refuse_zip64(tree)
     entries = tree.entries.values()
     with (
-        reporter.progress(f"Writing {path.name}", tree.size, "bytes") as progress,
+        reporter.progress(f"writing {path.name}", tree.size, "bytes") as progress,
         replacing(path) as temporary,
         ThreadPoolExecutor(max_workers=1) as hashing,
         temporary.open("xb", buffering=0) as file,

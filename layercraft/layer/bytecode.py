@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from layercraft.errors import OutputError
+from layercraft.errors import OutputError, reason_of
 from layercraft.events import SILENT
 from layercraft.host.processes import run
 from layercraft.layer.change import Change, Reason
@@ -112,7 +112,7 @@ def _compiled(interpreter: Interpreter, paths: Collection[str], staging: Path) -
             stdin="\n".join(sorted(paths)).encode(),
         )
     except OSError as error:
-        raise OutputError(f"{interpreter} cannot be run: {error.strerror}") from error
+        raise OutputError(f"{interpreter} cannot be run: {reason_of(error)}") from error
     if ended.timed_out or ended.code:
         words = ended.err.decode("utf-8", "replace").strip().rpartition("\n")[2]
         why = f"took more than {LONGEST:.0f} seconds" if ended.timed_out else f"failed: {words}"

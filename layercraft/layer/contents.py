@@ -9,7 +9,7 @@ import zlib
 from threading import Lock
 from typing import TYPE_CHECKING, Self
 
-from layercraft.errors import BadWheelError, OutputError
+from layercraft.errors import BadWheelError, OutputError, reason_of
 from layercraft.formats.deflated import PIECE, inflate_pieces
 from layercraft.formats.zip_directory import STORED, lie
 from layercraft.formats.zip_records import plain
@@ -87,9 +87,7 @@ class Contents:
                 descriptor = self._open(wheel)
             data = self._read_at(descriptor, offset, size)
         except OSError as error:
-            raise BadWheelError(
-                f"{wheel} cannot be read: {(error.strerror or str(error)).lower()}"
-            ) from error
+            raise BadWheelError(f"{wheel} cannot be read: {reason_of(error)}") from error
         if not data:
             raise BadWheelError(f"{wheel} was cut short while the layer was made")
         return data

@@ -6,7 +6,7 @@ import zlib
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from layercraft.errors import ConfigurationError, ConflictError
+from layercraft.errors import ConfigurationError, ConflictError, reason_of
 from layercraft.layer.change import Change, Reason
 from layercraft.layer.tree import DiskFile, Entry, WheelMember
 from layercraft.layer.unpacked import folders_of
@@ -79,8 +79,6 @@ def _of_recipe(file: ExtraFile, path: Path, where: str) -> Entry:
     try:
         data, mode = path.read_bytes(), path.stat().st_mode
     except OSError as error:
-        raise ConfigurationError(
-            f"{where}: {path} cannot be read: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise ConfigurationError(f"{where}: {path} cannot be read: {reason_of(error)}") from error
     content = DiskFile(path=path, size=len(data), crc=zlib.crc32(data))
     return Entry(path=file.path, content=content, executable=bool(mode & 0o100), owner="")

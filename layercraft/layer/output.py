@@ -7,7 +7,7 @@ import secrets
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from layercraft.errors import OutputError
+from layercraft.errors import OutputError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -46,7 +46,7 @@ def writing(path: Path) -> Generator[None]:
         ) from error
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else (error.strerror or str(error)).lower()
+        reason = "the disk is full" if full else reason_of(error)
         hint = (
             "free some space there, or name another folder" if full else "name a folder that can be written"
         )

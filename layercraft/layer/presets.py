@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from layercraft.errors import UsageError
 from layercraft.layer.change import Reason
 from layercraft.layer.globs import Globs
 from layercraft.layer.rules import Rule
+from layercraft.spelling import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,9 +56,8 @@ def described_preset(name: str) -> Preset:
     """
     presets = _presets()
     if name not in presets:
-        nearest = get_close_matches(name, presets, n=1)
         raise UsageError(
-            f"unknown preset {name!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else ""),
+            f"unknown preset {name!r}{suggestion(name, presets)}",
             hint=f"presets are: {', '.join(presets)}",
         )
     found = presets[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from layercraft.errors import UsageError
+from layercraft.errors import UsageError, reason_of
 from layercraft.layer.output import replacing
 from layercraft.layer.sizes import Share  # noqa: TC001 (msgspec reads the annotations)
 from layercraft.layer.zipped import ZippedSizes
@@ -232,7 +232,7 @@ def read_build_record(path: Path) -> BuildRecord:
         if schema == SCHEMA:
             return msgspec.json.decode(data, type=BuildRecord)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no build record: {error}") from error
     if isinstance(schema, int) and schema > SCHEMA:

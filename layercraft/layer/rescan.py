@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from layercraft.errors import ScriptError
+from layercraft.errors import ScriptError, reason_of
 from layercraft.layer.placement import is_safe
 from layercraft.layer.tree import DiskFile, Entry
 
@@ -40,7 +40,7 @@ def rescan(tree: Tree, folder: Path) -> dict[str, Entry]:
             return {entry.path: entry for entry in entries}
     except OSError as error:
         raise ScriptError(
-            f"the script left {error.filename}, which cannot be read: {error.strerror}"
+            f"the script left {error.filename}, which cannot be read: {reason_of(error)}"
         ) from error
 
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from typing import IO, TYPE_CHECKING
 
-from layercraft.errors import ScriptError
+from layercraft.errors import ScriptError, reason_of
 from layercraft.events import SILENT
 from layercraft.host.processes import deferred_signals, kill_group
 from layercraft.layer.change import Change, Reason
@@ -73,7 +73,7 @@ def _text(script: Path) -> str:
     try:
         return script.read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
-        raise ScriptError(f"{script} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise ScriptError(f"{script} cannot be read: {reason_of(error)}") from error
 
 
 def _shell(script: Path, text: str, search_path: str) -> list[str]:
@@ -117,7 +117,7 @@ def _ended(
                 start_new_session=True,
             )
         except OSError as error:
-            raise ScriptError(f"{script} cannot be run by {command[0]}: {error.strerror}") from error
+            raise ScriptError(f"{script} cannot be run by {command[0]}: {reason_of(error)}") from error
         try:
             with deferral.lifted():
                 return process.wait()

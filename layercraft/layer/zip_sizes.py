@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from layercraft.errors import BadWheelError, UsageError
+from layercraft.errors import BadWheelError, UsageError, reason_of
 from layercraft.formats.record_file import read_record
 from layercraft.layer.sizes import SizedFile, SizeReport, below_python
 
@@ -40,7 +40,7 @@ def read_sizes(path: Path) -> SizeReport:
             owners = dict(_recorded_owners(archive, {info.filename for info in infos}))
         zipped = path.stat().st_size
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}") from error
     except _BROKEN as error:
         raise UsageError(f"{path} is no zip file that can be read: {error}") from error
     neighbours = {_top(name): owner for name, owner in owners.items()}

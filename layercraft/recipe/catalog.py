@@ -6,9 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from layercraft.errors import ConfigurationError, UsageError
-from layercraft.recipe.names import nearest
+from layercraft.errors import ConfigurationError, UsageError, reason_of
 from layercraft.recipe.recipe import LAYER_FILE, REQUIREMENTS_FILE, SCRIPT_FILE, Recipe, read_recipe
+from layercraft.spelling import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,9 +51,8 @@ def find_recipe(
     """
     folders = recipe_folders(search_path)
     if name not in folders:
-        known = nearest(name, folders)
         raise UsageError(
-            f"unknown recipe {name!r}" + (f"; nearest: {known}" if known else ""),
+            f"unknown recipe {name!r}{suggestion(name, folders)}",
             hint=f"`layercraft list` shows all recipes; `--require {name}` needs none",
         )
     return read_recipe(folders[name], environment=environment)
@@ -83,4 +82,4 @@ def _folders(place: Path) -> list[Path]:
             if any((folder / file).is_file() for file in (REQUIREMENTS_FILE, LAYER_FILE, SCRIPT_FILE))
         ]
     except OSError as error:
-        raise ConfigurationError(f"cannot read {place}: {error.strerror}") from error
+        raise ConfigurationError(f"cannot read {place}: {reason_of(error)}") from error

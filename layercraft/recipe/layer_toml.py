@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from layercraft.errors import ConfigurationError, UsageError
+from layercraft.errors import ConfigurationError, UsageError, reason_of
 from layercraft.recipe.extra_files import ExtraFile, read_extra_files
-from layercraft.recipe.names import distribution_glob, nearest
+from layercraft.recipe.names import distribution_glob
 from layercraft.recipe.options import BYTECODE, RUNTIME_PACKAGES
 from layercraft.recipe.toml_table import TomlTable
+from layercraft.spelling import suggestion
 from layercraft.target import UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def read_layer_toml(path: Path) -> LayerFile:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+        raise ConfigurationError(f"cannot read {path}: {reason_of(error)}") from error
     except UnicodeDecodeError as error:
         number = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(
@@ -195,8 +196,7 @@ def _one_of(known: Sequence[str], kind: str) -> Callable[[str], str | None]:
     def check(text: str) -> str | None:
         if text in known:
             return None
-        near = nearest(text, known)
-        return f'unknown {kind} "{text}"; ' + (f"nearest: {near}" if near else f"known: {', '.join(known)}")
+        return f'unknown {kind} "{text}"' + (suggestion(text, known) or f"; known: {', '.join(known)}")
 
     return check
 

@@ -1,29 +1,16 @@
-"""Names: the nearest known one to a mistyped one, and the ones that AWS takes for layers."""
+"""Names: globs on those of distributions, and the ones that AWS takes for layers."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from layercraft.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 LAYER_NAME_LIMIT = 120
 """Characters of a layer's name before runtime and architecture are appended; AWS takes 140 in all."""
 
 _GLOB = re.compile(r"[A-Za-z0-9._*?\[\]!-]+")
 _FORBIDDEN = re.compile(r"[^a-zA-Z0-9_-]+")
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Give the known name that looks most like `name`, whatever its case; None when none comes near."""
-    from difflib import get_close_matches
-
-    by_folded = {candidate.casefold(): candidate for candidate in known}
-    found = get_close_matches(name.casefold(), by_folded, n=1)
-    return by_folded[found[0]] if found else None
 
 
 def distribution_glob(text: str) -> str:

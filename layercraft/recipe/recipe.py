@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from layercraft.errors import ConfigurationError
+from layercraft.errors import ConfigurationError, reason_of
 from layercraft.recipe.layer_toml import Cleanup, LayerFile, Limits, Verify, read_layer_toml
 from layercraft.recipe.requirements_file import read_requirements
 
@@ -125,5 +125,5 @@ def _files(folder: Path) -> tuple[Path, ...]:
     try:
         found = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     except OSError as error:
-        raise ConfigurationError(f"cannot read {folder}: {error.strerror}") from error
+        raise ConfigurationError(f"cannot read {folder}: {reason_of(error)}") from error
     return tuple(sorted(found, key=lambda path: path.relative_to(folder).as_posix()))

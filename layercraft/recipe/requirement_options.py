@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from layercraft.recipe.names import nearest
 from layercraft.recipe.requirements import INSTEAD
+from layercraft.spelling import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,8 +69,7 @@ def read_options(words: Sequence[str]) -> Iterator[tuple[Option, str]]:
         spelling, value = _split(word)
         option = _BY_SPELLING.get(spelling)
         if option is None:
-            known = nearest(spelling, _BY_SPELLING)
-            raise ValueError(f"has the unknown option {spelling}" + (f"; nearest: {known}" if known else ""))
+            raise ValueError(f"has the unknown option {spelling}{suggestion(spelling, _BY_SPELLING)}")
         if option.takes_value and value is None:
             value = next(remaining, "")
         if option.takes_value == (not value):

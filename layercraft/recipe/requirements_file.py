@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from layercraft.errors import RequirementError
+from layercraft.errors import RequirementError, reason_of
 from layercraft.recipe.requirement_lines import decode, expand, logical_lines, quoted
 from layercraft.recipe.requirement_lines import split_options as split
 from layercraft.recipe.requirement_options import read_options
@@ -194,7 +194,7 @@ class _Reading:
         try:
             return decode(path.read_bytes())
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = reason_of(error)
             told = f"{asker}: " if asker else ""
             self.problems.append(RequirementError(f"{told}cannot read {path}: {reason}"))
         except UnicodeDecodeError as error:

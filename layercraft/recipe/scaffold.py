@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import tomli_w
 
-from layercraft.errors import OutputError, UsageError
+from layercraft.errors import OutputError, UsageError, reason_of
 from layercraft.recipe.layer_toml import DESCRIPTION_LIMIT
 from layercraft.recipe.names import LAYER_NAME_LIMIT
 from layercraft.recipe.recipe import LAYER_FILE, REQUIREMENTS_FILE
@@ -67,7 +67,7 @@ def new_recipe(name: str, requirements: Sequence[str], folder: Path) -> Path:
     try:
         _write(texts, target)
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror}") from error
+        raise OutputError(f"cannot write {target}: {reason_of(error)}") from error
     return target
 
 

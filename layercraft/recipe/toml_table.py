@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from layercraft.recipe.names import nearest
+from layercraft.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,7 +120,7 @@ class TomlTable:
         meant = elsewhere[0] if elsewhere else nearest(key, beside)
         if meant is None:
             return f"known: {', '.join(map(self._full, sorted(beside)))}"
-        return f"nearest: {meant if elsewhere else self._full(meant)}"
+        return f"did you mean {meant if elsewhere else self._full(meant)}?"
 
     def _full(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key

@@ -20,7 +20,7 @@ from packaging.tags import Tag
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from layercraft.errors import BadLockError
+from layercraft.errors import BadLockError, reason_of
 from layercraft.formats.addresses import without_credentials
 from layercraft.resolution.index import WHEEL_NAME
 from layercraft.resolution.pins import Lock, Pin
@@ -121,7 +121,7 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadLockError(f"{path}: cannot be read: {error.strerror}") from error
+        raise BadLockError(f"{path}: cannot be read: {reason_of(error)}") from error
     except (ValueError, RecursionError) as error:  # also numbers and nesting that Python cannot read
         raise BadLockError(f"{path}: not valid TOML: {error}") from error
 

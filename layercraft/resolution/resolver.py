@@ -93,7 +93,7 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
             solution = solve(problem, catalogue, active, decided)
         except Unsatisfiable as failure:
             _raise_unknown(problem, failure.provider)
-            raise explain_failure(failure, selector, targets) from failure
+            raise _explained(failure, selector, targets) from failure
         wanted.check_hashes(solution.chosen)
         return Resolution(
             lock=Lock(
@@ -108,9 +108,7 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
         )
 
 
-def explain_failure(
-    failure: Unsatisfiable, selector: WheelSelector, targets: Iterable[Target]
-) -> NoSolutionError:
+def _explained(failure: Unsatisfiable, selector: WheelSelector, targets: Iterable[Target]) -> NoSolutionError:
     """Give the failure in people's words; what words need is loaded only now."""
     from layercraft.resolution.derivation import explain
 

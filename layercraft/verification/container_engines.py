@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layercraft.errors import EngineError, UsageError
+from layercraft.errors import EngineError, UsageError, reason_of
 from layercraft.host.processes import Ended, run
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Client:
                 heard=heard,
             )
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = reason_of(error)
             raise EngineError(f"{self.name} cannot be started: {reason}", hint=_INSTALL) from error
         if ended.timed_out:
             raise EngineError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layercraft.errors import EngineError
+from layercraft.errors import EngineError, reason_of
 from layercraft.verification.container_images import platform_of
 from layercraft.verification.container_lifetime import TMP_BYTES, Blueprint, created
 from layercraft.verification.lambda_image import LAYER, PYTHON, TASK, function_environment, start_error
@@ -56,7 +56,7 @@ class Place:
                     label=label,
                 )
             except OSError as error:
-                reason = (error.strerror or str(error)).lower()
+                reason = reason_of(error)
                 raise EngineError(f"{self.client.name} cannot be started: {reason}") from error
             self._check(answers)
             return answers

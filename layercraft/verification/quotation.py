@@ -23,6 +23,6 @@ def beginning(text: str, most: int = _FEW_WORDS) -> str:
 
 
 def last_line(output: str) -> str:
-    """Give the last line that says something; of a long one the begin is left out."""
+    """Give the last line that says something; of a long one the beginning is left out."""
     line = next(filter(None, map(one_line, reversed(output.splitlines()))), "")
     return line if len(line) <= _FEW_WORDS else f"{_GAP} {line[-_FEW_WORDS:].lstrip()}"

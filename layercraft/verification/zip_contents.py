@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from layercraft.errors import BadWheelError, UsageError
+from layercraft.errors import BadWheelError, UsageError, reason_of
 from layercraft.formats.deflated import inflate_pieces
 from layercraft.formats.zip_directory import STORED, Listed, read_directory
 from layercraft.formats.zip_records import locate, read_data
@@ -87,6 +87,6 @@ def _mapped(path: Path) -> mmap.mmap:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}") from error
     except ValueError as error:
         raise UsageError(f"{path} is an empty file") from error

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from layercraft.errors import BadLockError, HashMismatchError
+from layercraft.errors import BadLockError, HashMismatchError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LARGEST = 0xFFFFFFFF  # bytes; a longer file could only be a zip64 archive, which no layer may hold
 _CHUNK = 1 << 18  # bytes
-_HINT = "The index or the lock is wrong, or the file was changed on its way. Nothing of it was kept."
+_HINT = "the index or the lock is wrong, or the file was changed on its way; nothing of it was kept"
 
 
 class _DroppedError(Exception):
@@ -146,5 +146,5 @@ def _file_chunks(path: Path, filename: str) -> Iterator[bytes]:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise BadLockError(f"cannot read {path} for {filename}: {reason}") from error

@@ -98,7 +98,7 @@ class Downloads:
         if not missing:
             return _joined(arrivals)
         coming = [self._arrivals[sha256] for sha256 in missing]
-        with self._reporter.progress("Downloading", total, "bytes") as progress:
+        with self._reporter.progress("downloading", total, "bytes") as progress:
             for arrival in coming:
                 arrival.attach(progress)
             try:

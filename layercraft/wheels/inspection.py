@@ -33,7 +33,7 @@ TEXT_LIMIT = 32 << 20
 """Bytes that a RECORD or a `#!python` script has at most."""
 
 _REQUIRED = ("METADATA", "WHEEL", "RECORD")
-_HEAD = 4096  # packed bytes that surely hold the begin of a script
+_HEAD = 4096  # packed bytes that surely hold the beginning of a script
 _SHEBANG = b"#!python"
 
 

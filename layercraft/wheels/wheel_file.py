@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from layercraft.errors import BadWheelError
+from layercraft.errors import BadWheelError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,5 +32,5 @@ def opened(path: Path, *, archive: str) -> Generator[ReadAt]:
 
             yield read_at
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise BadWheelError(f"{archive}: {path} cannot be read: {reason}") from error
