@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from layercraft.errors import UsageError, reason_of
@@ -14,6 +12,7 @@ from layercraft.supply import Job, locked_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from layercraft.events import Reporter
     from layercraft.layer.tree import Tree
@@ -101,6 +100,7 @@ def _text(script: Path) -> str:
 
 def _original(job: Job) -> tuple[Tree, Callable[[Job], Tree]]:
     """Give the tree of the wheels, and what makes the layer's tree of it for a job on the same wheels."""
+    from layercraft.host.scratch import temporary_folder
     from layercraft.layer.tree import Tree
     from layercraft.transformations import transformed
 
@@ -109,8 +109,8 @@ def _original(job: Job) -> tuple[Tree, Callable[[Job], Tree]]:
     tree = Tree.of(wheels, job.target)
 
     def made(job: Job) -> Tree:
-        with TemporaryDirectory(prefix="layercraft-") as staging:
-            return transformed(job, tree, locked.lock, donors, Path(staging))[-1].tree
+        with temporary_folder() as staging:
+            return transformed(job, tree, locked.lock, donors, staging)[-1].tree
 
     return tree, made
 

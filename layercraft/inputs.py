@@ -38,6 +38,7 @@ def inputs_digest(recipe: Recipe, target: Target, options: BuildOptions, index_u
         "tool": tool_version(),
         "target": [target.runtime.name, target.architecture, target.markers["python_full_version"]],
         "name": recipe.name,
+        "license": recipe.license,
         "requirements": [[str(each), *each.hashes] for each in recipe.requirements.requirements],
         "constraints": [[str(each), *each.hashes] for each in recipe.requirements.constraints],
         "prereleases": recipe.requirements.prereleases,

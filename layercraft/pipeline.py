@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from layercraft.errors import UsageError
@@ -21,6 +19,7 @@ from layercraft.target import UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from layercraft.events import Reporter
     from layercraft.layer.change import Change
@@ -173,6 +172,7 @@ def _judged(built: Built, job: Job) -> Verification:
 
 
 def _build(job: Job, inputs: str) -> Built:
+    from layercraft.host.scratch import temporary_folder
     from layercraft.layer.archive import write_zip
     from layercraft.layer.record import BuildRecord, write_build_record
     from layercraft.layer.sizes import check_limit
@@ -184,10 +184,10 @@ def _build(job: Job, inputs: str) -> Built:
     told.notice(f"building {job.recipe.name} for {job.target}")
     job = replace(job, reporter=told, compiler=compiler_for(job))
     zip_path, lock_path, record_path = output_paths(job.recipe, job.target, job.options)
-    with TemporaryDirectory(prefix="layercraft-") as staging:
+    with temporary_folder() as staging:
         locked, fetched = locked_wheels(job)
         wheels, donors = locked.parted(fetched)
-        changes = transformed(job, Tree.of(wheels, job.target), locked.lock, donors, Path(staging))
+        changes = transformed(job, Tree.of(wheels, job.target), locked.lock, donors, staging)
         tree = changes[-1].tree
         tell_conflicts(tree, job)
         check_limit(tree, job.recipe.limits.unzipped or UNZIPPED_LIMIT)
@@ -204,6 +204,7 @@ def _build(job: Job, inputs: str) -> Built:
         requested=locked.lock.requested,
         left_out=locked.left_out,
         donors=locked.donors.values(),
+        license=job.recipe.license or "",
         changes=changes,
         archive=archive,
         warnings=told.warnings,

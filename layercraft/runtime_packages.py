@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from layercraft.errors import HashMismatchError, IndexUnreachableError
 from layercraft.events import SILENT
+from layercraft.host.scratch import temporary_folder
 from layercraft.layer.output import writing
 from layercraft.layer.tree import Tree
 from layercraft.layer.unpacked import write_files
@@ -24,6 +23,7 @@ from layercraft.wheels.inspection import inspect_all
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
+    from pathlib import Path
 
     from layercraft.events import Reporter
     from layercraft.layer.record import RecordedLeftOut
@@ -96,11 +96,9 @@ def like_runtime(
     if not left_out or not isinstance(engine, LocalEngine):
         yield engine
         return
-    with TemporaryDirectory(prefix="layercraft-") as folder:
+    with temporary_folder() as folder:
         try:
-            runtime = lay_out_left_out(
-                left_out, layer.target, sources, Path(folder, "runtime"), reporter=reporter
-            )
+            runtime = lay_out_left_out(left_out, layer.target, sources, folder / "runtime", reporter=reporter)
         except (IndexUnreachableError, HashMismatchError) as error:
             reporter.warning(f"what {layer.target.runtime.name} brings is not at hand: {error.message}")
             runtime = None

@@ -21,7 +21,9 @@ pytest_plugins = ("aws_fixtures", "engine_fixtures", "corpus.fixtures")
 # How this machine reaches the network is no business of the tests, so it is passed on.
 _NETWORK = ("proxy", "ssl_cert")
 
-# Whoever starts the tests may ignore it (nohup), which children inherit and layercraft respects.
+# Whoever starts the tests may ignore these (`nohup`, `&` in a script), which children inherit and
+# layercraft respects.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

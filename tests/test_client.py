@@ -16,7 +16,7 @@ import pytest
 from local_index import SIMPLE_JSON, LocalIndex
 from wheelhouse import WheelDraft
 
-from layercraft.errors import IndexUnreachableError, OfflineError
+from layercraft.errors import IndexUnreachableError, OfflineError, UsageError
 from layercraft.host.client import BODY_LIMIT, Client
 
 if TYPE_CHECKING:
@@ -222,6 +222,12 @@ def test_ssl_cert_file_makes_a_certificate_trusted() -> None:
     with LocalIndex(wheels=[WheelDraft(name="six")], certificate=CERTIFICATE) as index:
         code = CODE.format(url=f"{index.url}/simple/six/")
         assert run_python(code, SSL_CERT_FILE=str(CERTIFICATE)) == "200"
+
+
+def test_an_ssl_cert_file_that_is_none_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    with pytest.raises(UsageError, match="the certificates that SSL_CERT_FILE names cannot be read"):
+        client.get("https://localhost/")
 
 
 def test_a_proxy_of_the_environment_is_asked(index: LocalIndex) -> None:

@@ -19,7 +19,8 @@ from engine_fixtures import image_name
 
 import layercraft
 from layercraft.errors import EngineError
-from layercraft.host.processes import run, scratch_folder
+from layercraft.host.processes import run
+from layercraft.host.scratch import scratch_folder
 from layercraft.verification.container_engines import Client, find_client
 from layercraft.verification.container_lifetime import Blueprint, Container, created, sweep
 
@@ -208,7 +209,7 @@ import os, signal, sys, time
 sys.path[:0] = {path!r}
 import test_container_lifetime as tests
 from pathlib import Path
-from layercraft.host.processes import scratch_folder
+from layercraft.host.scratch import scratch_folder
 from layercraft.verification.container_engines import find_client
 from layercraft.verification.container_lifetime import created
 

@@ -38,6 +38,17 @@ def test_what_has_no_room_is_counted() -> None:
     assert len(text) > DESCRIPTION_LIMIT - 20
 
 
+def test_the_licence_is_the_recipes_where_it_names_one(layercraft: CommandLine) -> None:
+    layercraft.write(
+        {"layers/own/requirements.txt": "plain\n", "layers/own/layer.toml": 'license = "MIT-0"\n'}
+    )
+    layercraft.must("build", "own", "-r", "3.12")
+    path = layercraft.outputs / "own_3_12_x86_64.zip"
+    assert draft(path).license == "MIT-0"
+    path.with_suffix(".json").unlink()
+    assert draft(path).license == "LicenseRef-unknown"
+
+
 def test_the_request_is_as_long_as_it_is_told(layercraft: CommandLine) -> None:
     import base64
 

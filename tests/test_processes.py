@@ -12,15 +12,8 @@ from pathlib import Path
 import pytest
 
 from layercraft.errors import OutputError
-from layercraft.host.processes import (
-    SCRATCH,
-    Ended,
-    deferred_signals,
-    kill_labelled,
-    remove_tree,
-    run,
-    scratch_folder,
-)
+from layercraft.host.processes import Ended, deferred_signals, kill_labelled, run
+from layercraft.host.scratch import SCRATCH, remove_tree, scratch_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups and signals of POSIX")
 
@@ -220,7 +213,7 @@ def test_folders_of_killed_processes_are_swept_and_those_of_living_ones_are_not(
     program = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from layercraft.host.processes import scratch_folder
+        from layercraft.host.scratch import scratch_folder
 
         with scratch_folder(Path(sys.argv[1])) as folder:
             print(folder, flush=True)
@@ -254,7 +247,8 @@ def test_no_signal_leaves_a_process_or_a_folder(tmp_path: Path, number: signal.S
     program = textwrap.dedent("""
         import signal, sys, time
         from pathlib import Path
-        from layercraft.host.processes import run, scratch_folder
+        from layercraft.host.processes import run
+        from layercraft.host.scratch import scratch_folder
 
         def interrupt(number, frame):
             raise KeyboardInterrupt

@@ -61,6 +61,7 @@ def test_a_failing_import_is_told_with_the_words_of_python(layercraft: CommandLi
         (("--import", "plain; import os"), "error: --import 'plain; import os' is no module's name"),
         (("--timeout", "nan"), "error: --timeout nan is no number of seconds"),
         (("--handler", "nowhere.py:handler"), "there is no Python file nowhere.py"),
+        (("--engine", "dokcer"), "error: --engine dokcer: no such choice"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_read(
@@ -69,6 +70,19 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_read(
     ran = layercraft("verify", "nowhere.zip", *options)
     assert ran.code == 2
     assert error in ran.err
+
+
+def test_a_script_that_is_no_text_is_refused_by_name(layercraft: CommandLine) -> None:
+    layercraft.write(
+        {
+            "layers/own/requirements.txt": "plain\n",
+            "layers/own/layer.toml": '[verify]\nscript = "smoke.py"\n',
+        }
+    )
+    (layercraft.folder / "layers/own/smoke.py").write_bytes(b"\xff\xfe")
+    ran = layercraft("verify", "own", "-r", HERE, "--engine", "static")
+    assert ran.code == 2
+    assert "error: layers/own/smoke.py cannot be read: " in ran.err
 
 
 def test_what_half_a_target_leaves_open_the_layer_tells(layercraft: CommandLine) -> None:

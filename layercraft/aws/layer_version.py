@@ -110,8 +110,8 @@ def read_draft(
 ) -> Draft:
     """Read all that AWS is told of a layer: from its zip, and from the build record or lock beside it.
 
-    The name is the zip's stem unless given. `targets` are those that the layer is marked for, else
-    the one that it was built for.
+    The name is the zip's stem unless given, the licence the one that the recipe named, else those of the
+    wheels together. `targets` are those that the layer is marked for, else the one that it was built for.
 
     Raises:
         UsageError: the name is none that AWS takes, or the zip cannot be read.
@@ -136,7 +136,8 @@ def read_draft(
         sha256=sha256,
         name=_checked(name if name is not None else layer.zip.stem),
         description=described([f"{each} {told[each]}" for each in largest], sha256),
-        license=all_of(read_licences(layer.zip), LICENSE_LIMIT),
+        license=(layer.record.license if layer.record else "")
+        or all_of(read_licences(layer.zip), LICENSE_LIMIT),
         runtimes=tuple(dict.fromkeys(target.runtime.name for target in marked)),
         architectures=tuple(dict.fromkeys(target.architecture for target in marked)),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 Words = Mapping[str, str]
-"""`arn`, `name`, `runtime`, `architecture`, `region`, and `id`, a name of letters and digits alone."""
+"""`arn`, `runtime`, `architecture`, `region`, and `id`, a name of letters and digits alone."""
 
 
 def _sam(words: Words) -> str:
@@ -99,7 +99,6 @@ def snippet(kind: str, arn: str, runtime: str, architecture: str) -> str:
     parts = arn.split(":")
     words = {
         "arn": arn,
-        "name": parts[6],
         "id": "".join(word.capitalize() for word in parts[6].replace("-", "_").split("_")),
         "region": parts[3],
         "runtime": runtime,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,7 +51,9 @@ def _sizes(text: str, profile: str | None, console: Console) -> SizeReport:
     from layercraft.aws.download import fetch_version
     from layercraft.aws.session import open_clients
     from layercraft.host.client import Client
+    from layercraft.host.scratch import temporary_folder
+    from layercraft.host.trust import trusted
 
-    with TemporaryDirectory(prefix="layercraft-") as folder, Client() as client:
-        fetched = fetch_version(text, Path(folder), open_clients(profile), client, reporter=console)
+    with temporary_folder() as folder, Client(trusted=partial(trusted, os.environ)) as client:
+        fetched = fetch_version(text, folder, open_clients(profile), client, reporter=console)
         return read_sizes(fetched.zip)

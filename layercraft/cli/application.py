@@ -93,7 +93,11 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command: 0 for success, 1 for a failed job, 2 for wrong usage or configuration."""
+    """Run one command, and give the exit code.
+
+    0 for success, 1 for a failed job, 2 for wrong usage or configuration, 3 where no engine could run what
+    was to be run, 130 when interrupted.
+    """
     console = Console(as_json="--json" in arguments, no_color=bool(os.environ.get("NO_COLOR")))
     try:
         app = application(only=arguments[0] if arguments else "")

@@ -59,7 +59,7 @@ def recipe_named(name: str) -> Recipe:
     return find_recipe(name, recipe_folders_here(), environment=os.environ)
 
 
-def recipes_of(  # noqa: PLR0913, PLR0917 (what both commands were given)
+def recipes_of(  # noqa: PLR0913, PLR0917 (what the commands were given)
     names: list[str] | None,
     require: list[str] | None,
     requirements: Path | None,

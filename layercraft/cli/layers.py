@@ -74,7 +74,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     strip: Strip = None,
     compress: Annotated[
         str,
-        typer.Option("--compress", metavar="HOW", help="fast, or best for the smallest zip, in a minute."),
+        typer.Option("--compress", metavar="HOW", help="fast, or best: the smallest zip, in half a minute."),
     ] = "fast",
     skip_existing: Annotated[
         bool, typer.Option("-s", "--skip-existing", help="Keep a zip that was built from the same inputs.")
@@ -113,10 +113,10 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Build layers: one zip for each NAME, or one from --require and --requirements."""
+    from layercraft.cli.proofs import proved
     from layercraft.cli.publishing import build_publisher, build_tester
     from layercraft.cli.reports import built_document, save_treemap, show_built
     from layercraft.cli.verdicts import show_static_verdict, show_verification
-    from layercraft.cli.verification import proved
     from layercraft.host.memory import map_large_buffers
     from layercraft.layer.presets import preset as known_preset
     from layercraft.pipeline import build as build_layer

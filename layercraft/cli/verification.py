@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,39 +26,23 @@ from layercraft.cli.parameters import (
     Role,
     Runtime,
     console_for,
-    python_roots,
     read_target,
+    refuse_unknown,
     sources,
 )
+from layercraft.cli.proofs import Wishes, checks_of, invocation_of, proof_of, search_here
 from layercraft.errors import UsageError
+from layercraft.host.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from layercraft.console import Console
-    from layercraft.pipeline import Built
     from layercraft.recipe.recipe import Recipe
     from layercraft.sources import Sources
     from layercraft.target import Target
-    from layercraft.verification.checks import Checks
-    from layercraft.verification.engines import Choice, Engine
-    from layercraft.verification.handler import Handler, Invocation
-    from layercraft.verification.layer import LayerUnderTest
-    from layercraft.verification.report import Verification
-    from layercraft.verification.verdict import Search
 
 MB = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What the command line says beside the layers: `memory` in bytes, `timeout` in seconds."""
-
-    imports: tuple[str, ...] = ()
-    deep: bool = False
-    timeout: float = 120
-    memory: int = 512 * MB
-    handler: Handler | None = None
 
 
 def verify(  # noqa: PLR0913 (a command's options are its parameters)
@@ -127,9 +109,10 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
     from layercraft.verification.handler import Handler
     from layercraft.verification.layer import read_layer
     from layercraft.verification.report import STATIC, joint_code
-    from layercraft.verification.verdict import choose_engine
+    from layercraft.verification.verdict import ENGINES, choose_engine
 
     console = console_for(as_json=as_json, quiet=quiet)
+    refuse_unknown("--engine", engine, (*ENGINES, LAMBDA))
     if handler and engine in {LAMBDA, STATIC}:
         raise UsageError(f"--handler is not called by --engine {engine}", hint="take container or native")
     search = replace(
@@ -154,20 +137,22 @@ def verify(  # noqa: PLR0913 (a command's options are its parameters)
     cloud = Cloud(role=role, region=region, profile=profile, bucket=bucket)
     with (
         sources(index_url, index_api, cache_dir, offline=offline) as opened,
-        TemporaryDirectory(prefix="layercraft-") as folder,
+        temporary_folder() as folder,
     ):
         for each in layers:
             given = target_of(each, runtime, architecture, console)
-            fetched = cloud.fetched(each, Path(folder), opened, console) if each.startswith("arn:") else None
+            fetched = cloud.fetched(each, folder, opened, console) if each.startswith("arn:") else None
             path, recipe = (fetched.zip, None) if fetched else _zip_of(each, given, output, opened, console)
             layer = read_layer(path, given or (fetched.target if fetched else None))
             if engine == LAMBDA:
                 choice = cloud.choice(fetched)
             else:
                 choice = choose_engine(layer.target, search, opened.cache, console)
-            verification = _proof(layer, _checks(layer, recipe, wishes), choice, opened, console)
+            verification = proof_of(layer, checks_of(layer, recipe, wishes), choice, opened, console)
             invocation = (
-                _invoked(layer, wishes.handler, choice.engine, opened, console) if wishes.handler else None
+                invocation_of(layer, wishes.handler, choice.engine, opened, console)
+                if wishes.handler
+                else None
             )
             show_verification(console, verification, invocation)
             documents.append(verification_document(verification, invocation))
@@ -211,49 +196,6 @@ def _is_zip(text: str) -> bool:
     return text.lower().endswith(".zip")
 
 
-def search_here() -> Search:
-    """Give where engines are looked for on this machine."""
-    from layercraft.verification.verdict import Search
-
-    pyenv_root, uv_root = python_roots()
-    return Search(environment=os.environ, pyenv_root=pyenv_root, uv_root=uv_root)
-
-
-def proved(
-    built: Built, recipe: Recipe, opened: Sources, console: Console, choice: Choice | None = None
-) -> Verification:
-    """Run what the recipe wants checked of a layer just built, in the engine chosen or the strongest here.
-
-    Raises:
-        LayercraftError: this machine is at fault, not the layer.
-    """
-    from layercraft.target import Target
-    from layercraft.verification.layer import read_layer
-    from layercraft.verification.verdict import choose_engine
-
-    target = built.record.target
-    layer = read_layer(built.zip, Target.parse(target.runtime, target.architecture))
-    choice = choice or choose_engine(layer.target, search_here(), opened.cache, console)
-    return _proof(layer, _checks(layer, recipe, Wishes()), choice, opened, console, built.verdict)
-
-
-def _proof(  # noqa: PLR0913, PLR0917 (what is proved, how, and who is asked and told)
-    layer: LayerUnderTest,
-    checks: Checks,
-    choice: Choice,
-    opened: Sources,
-    console: Console,
-    judged: Verification | None = None,
-) -> Verification:
-    """Tell which engine was chosen, and run the checks in it; `judged` is what the files told already."""
-    from layercraft.runtime_packages import like_runtime
-    from layercraft.verification.verdict import verify as verify_layer
-
-    console.notice(choice.why)
-    with like_runtime(choice.engine, layer, opened, console) as ready:
-        return verify_layer(layer, checks, ready, judged=judged, cache=opened.cache, reporter=console)
-
-
 def _zip_of(
     text: str, target: Target | None, output: Path, opened: Sources, console: Console
 ) -> tuple[Path, Recipe | None]:
@@ -277,40 +219,3 @@ def _zip_of(
         return path, None
     known = name in recipe_folders(recipe_folders_here())
     return path, recipe_named(name) if known else None
-
-
-def _checks(layer: LayerUnderTest, recipe: Recipe | None, wishes: Wishes) -> Checks:
-    from layercraft.verification.checks import Checks, default_imports
-
-    requested = [each.name for each in recipe.requirements.requirements] if recipe else layer.requested
-    script = (
-        recipe.folder / recipe.verify.script if recipe and recipe.folder and recipe.verify.script else None
-    )
-    imports = wishes.imports or (recipe.verify.imports if recipe else ()) or default_imports(layer, requested)
-    return Checks(
-        imports=tuple(imports),
-        script=script.read_text(encoding="utf-8") if script else None,
-        script_name=script.name if script else "",
-        deep=wishes.deep,
-        modules=tuple(requested),
-        timeout=wishes.timeout,
-        memory=wishes.memory,
-    )
-
-
-def _invoked(
-    layer: LayerUnderTest, handler: Handler, engine: Engine | None, opened: Sources, console: Console
-) -> Invocation:
-    from layercraft.runtime_packages import lay_out_runtime_packages
-    from layercraft.verification.container import ContainerEngine
-    from layercraft.verification.container_handler import invoke_in_container
-    from layercraft.verification.handler import invoke_locally
-    from layercraft.verification.local_engine import LocalEngine
-
-    if isinstance(engine, ContainerEngine):
-        return invoke_in_container(layer, handler, engine, console)
-    if not isinstance(engine, LocalEngine):
-        raise UsageError("--handler needs an engine that runs code", hint="take --engine container or native")
-    with TemporaryDirectory(prefix="layercraft-") as folder:
-        client = lay_out_runtime_packages(layer.target, opened, Path(folder) / "runtime", reporter=console)
-        return invoke_locally(layer, handler, engine, client, console)

@@ -1,1 +1,1 @@
-"""Pure readers and writers of bytes: zip records, wheel names and RECORD."""
+"""Pure readers and writers of bytes: zip, DEFLATE, ELF, RECORD, core metadata, Python sources."""

@@ -1,1 +1,1 @@
-"""What touches this machine: the HTTP client, the cache, processes."""
+"""What touches this machine: the HTTP client, the cache, processes, temporary folders, interpreters."""

@@ -1,4 +1,4 @@
-"""Processes that never outlive their purpose, and folders that never outlive theirs.
+"""Processes that never outlive their purpose.
 
 Signals that would end this process wait while something is begun or tidied up, so that nothing is
 left behind at whatever moment they come.
@@ -7,7 +7,6 @@ left behind at whatever moment they come.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,21 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from layercraft.errors import OutputError, reason_of
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from types import FrameType
-
-SCRATCH = "layercraft-verify-"
-"""What the names of scratch folders begin with."""
 
 _PIECE = 1 << 16
 _LAST = 1 << 16  # bytes that are kept of what a process writes on stderr
 _GLANCE = 0.05  # seconds between two looks at a process whose pipe is open
 _FAREWELL = 2.0  # seconds in which the pipes of an ended process must run dry
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,57 +203,3 @@ class Deferral:
 def deferred_signals() -> Deferral:
     """Give a context in which INT, TERM and HUP wait until it ends, or until a `lifted` block in it."""
     return Deferral()
-
-
-@contextmanager
-def scratch_folder(parent: Path | None = None) -> Generator[Path]:
-    """Make a temporary folder that is gone when the block ends, read-only files and folders included.
-
-    Folders of processes that were killed before they could do so are removed on the way.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
-    parent = parent or Path(tempfile.gettempdir())
-    with deferred_signals() as deferral:
-        _remove_abandoned(parent)
-        try:
-            folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent)).resolve()
-        except OSError as error:
-            reason = reason_of(error)
-            raise OutputError(f"no temporary folder can be made in {parent}: {reason}") from error
-        try:
-            with (folder / _LOCK).open("w") as lock:
-                _lock(lock)
-                with deferral.lifted():
-                    yield folder
-        finally:
-            remove_tree(folder)
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it, whatever its modes."""
-    with suppress(OSError):
-        folder.chmod(0o700)
-    for path, names, _ in os.walk(folder):
-        for inner in (Path(path, name) for name in names):
-            if not inner.is_symlink():
-                with suppress(OSError):
-                    inner.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob(f"{SCRATCH}*"):
-        with suppress(OSError), (folder / _LOCK).open("r+") as lock:
-            _lock(lock)
-            remove_tree(folder)
-
-
-def _lock(file: IO[str]) -> None:
-    """Hold a file until it is closed, or raise OSError when another process does."""
-    if sys.platform == "win32":
-        raise OSError("not here")
-    import fcntl
-
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

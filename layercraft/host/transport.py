@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from layercraft.errors import UsageError, reason_of
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator, Mapping
@@ -155,13 +157,18 @@ def _opened_pool(user_agent: str | None, trusted: Callable[[], ssl.SSLContext] |
         read = aside.submit(trusted) if trusted else None
         import httpx
 
-        return httpx.Client(
-            headers={"user-agent": user_agent or _default_user_agent()},
-            timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            follow_redirects=True,
-            verify=read.result() if read else True,
-        )
+        try:
+            return httpx.Client(
+                headers={"user-agent": user_agent or _default_user_agent()},
+                timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
+                limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+                follow_redirects=True,
+                verify=read.result() if read else True,
+            )
+        except OSError as error:
+            raise UsageError(
+                f"the certificates that SSL_CERT_FILE names cannot be read: {reason_of(error)}"
+            ) from error
 
 
 def _translated(error: Exception) -> BrokenConnectionError:

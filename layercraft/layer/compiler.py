@@ -3,7 +3,7 @@
     python -s -S -B compiler.py SOURCES RESULTS PROCESSES < paths
 
 Each line of stdin is a path below both folders. What cannot be compiled is passed over. It runs none of
-the code, and prints how many files it compiled and the seconds of CPU that this took. Needs Python 3.8.
+the code, and prints the seconds of CPU that this took. Needs Python 3.8.
 
 Whether marshal writes an object as one that is used again depends on what else the process holds, so
 each file is compiled in a process forked from one that has never compiled any: the same source gives the

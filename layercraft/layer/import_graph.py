@@ -64,7 +64,7 @@ def needed_files(
         found = ImportGraph(tree, suspects, target, contents).needed()
     if cache:
         cache.write("needed", key, "\n".join(found).encode())
-    return found.keys()
+    return found
 
 
 def _key(tree: Tree, suspects: Collection[str], target: Target) -> str:
@@ -93,16 +93,16 @@ class ImportGraph:
         self._namespaces = self._folders_as_modules()
         words = {_outermost(path, kept_folders) for path in suspects}
         self._word = re.compile(rb"\b(?:%s)\b" % b"|".join(re.escape(word) for word in sorted(words)))
-        self._needed: dict[str, str] = {}
+        self._needed: dict[str, None] = {}
         self._waiting: list[str] = []
 
-    def needed(self) -> dict[str, str]:
-        """Give the suspects that must stay, each with the path of a file that needs it."""
+    def needed(self) -> Collection[str]:
+        """Give the suspects that must stay, in the order in which they were found."""
         for path in self._tree.entries:
             if path in self._suspects:
                 continue
             if path.endswith(_ENTRY_POINTS):
-                self._need(_ENTRY_MODULE.findall(decoded(self._read(path))), path)
+                self._need(_ENTRY_MODULE.findall(decoded(self._read(path))))
             elif path.endswith(".py"):
                 source = self._read(path)
                 if self._word.search(source) and self._may_name_suspects(source):
@@ -110,7 +110,7 @@ class ImportGraph:
         while self._waiting:
             path = self._waiting.pop()
             self._follow(path, self._read(path))
-        return self._needed
+        return self._needed.keys()
 
     def _folders_as_modules(self) -> dict[str, str]:
         """Give the folders that are packages without a source (PEP 420), by their names as modules."""
@@ -135,7 +135,7 @@ class ImportGraph:
     def _follow(self, path: str, source: bytes) -> None:
         named = self._importable.named(path)
         if named:
-            self._need(self._imported(source, named.package), path)
+            self._need(self._imported(source, named.package))
         if _READS_FILES.search(source):
             self._keep_data(path, source)
 
@@ -164,29 +164,29 @@ class ImportGraph:
                     yield text
                     yield f".{text}"
 
-    def _need(self, modules: Iterable[str], by: str) -> None:
+    def _need(self, modules: Iterable[str]) -> None:
         """Let these modules stay, with the packages that they are in."""
         for module in modules:
             parts = module.split(".")
             if parts[-1] == "*":
-                self._keep_all(_folder(self._modules.get(module[:-2], ())), by)
+                self._keep_all(_folder(self._modules.get(module[:-2], ())))
             for count in range(1, len(parts) + 1):
                 name = ".".join(parts[:count])
                 for path in self._modules.get(name, ()):
-                    self._keep(path, by)
-            self._keep_all(self._namespaces.get(module), by)
+                    self._keep(path)
+            self._keep_all(self._namespaces.get(module))
 
-    def _keep(self, path: str, by: str) -> None:
+    def _keep(self, path: str) -> None:
         if path in self._needed:
             return
-        self._needed[path] = by
+        self._needed[path] = None
         if not path.endswith(".py"):
             if self._importable.named(path):
-                self._keep_all(_folder([path]), path)
+                self._keep_all(_folder([path]))
             return
         self._waiting.append(path)
         if _READS_FILES.search(self._read(path)):
-            self._keep_all(_folder([path]), path, only_data=True)
+            self._keep_all(_folder([path]), only_data=True)
 
     def _keep_data(self, path: str, source: bytes) -> None:
         """Let data stay that a source names, or whose folder: by a package, or by a path from one above."""
@@ -198,17 +198,17 @@ class ImportGraph:
                 package, slash, rest = name.partition("/")
                 named = f"{_ROOT}/{package.replace('.', '/')}{slash}{rest}"
                 for place in (named, *(f"{each}/{name}" for each in parents)):
-                    self._keep_all(place, path, only_data=True)
+                    self._keep_all(place, only_data=True)
                     if place in self._suspects and not self._importable.named(place):
-                        self._keep(place, path)
+                        self._keep(place)
 
-    def _keep_all(self, folder: str | None, by: str, *, only_data: bool = False) -> None:
+    def _keep_all(self, folder: str | None, *, only_data: bool = False) -> None:
         """Let the suspects in and below a folder stay, if there is nothing else in it."""
         if folder not in self._folders:
             return
         for path in sorted(self._suspects):
             if path.startswith(f"{folder}/") and not (only_data and self._importable.named(path)):
-                self._keep(path, by)
+                self._keep(path)
 
 
 def _folder(paths: Sequence[str]) -> str | None:

@@ -90,7 +90,5 @@ def _rule(preset: str, fields: Mapping[str, Any]) -> Rule:
         only_scripts=fields.get("only_scripts", False),
         only_with=tuple(fields.get("only_with", ())),
         unless_imported=fields.get("unless_imported", False),
-        why=fields["why"].strip(),
-        risk=fields["risk"].strip(),
         may_miss=True,
     )

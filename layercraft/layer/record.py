@@ -143,6 +143,7 @@ class BuildRecord:
     `changes` are those of the build, and a last line for files that were packed smaller without one.
     `pins` are the wheels that went in, `left_out` locked ones that did not, `donors` those of which only
     single files did, `requested` the names that users asked for; empty in records of older versions.
+    `license` is what the recipe says of the layer as a whole, empty where it says nothing.
     `tool` is layercraft's version, `inputs` the digest of everything that decides the zip's bytes.
     It holds neither a date nor a path of the machine, so the same build gives the same record.
     """
@@ -158,6 +159,7 @@ class BuildRecord:
     left_out: tuple[RecordedLeftOut, ...] = ()
     requested: tuple[str, ...] = ()
     donors: tuple[RecordedPin, ...] = ()
+    license: str = ""
     schema: int = SCHEMA
 
     @classmethod
@@ -172,6 +174,7 @@ class BuildRecord:
         requested: Iterable[str],
         left_out: Iterable[LeftOut] = (),
         donors: Iterable[Pin] = (),
+        license: str = "",  # noqa: A002 (as layer.toml and AWS call it)
         changes: Sequence[Change],
         archive: Archive,
         warnings: Iterable[str],
@@ -193,6 +196,7 @@ class BuildRecord:
             left_out=tuple(map(RecordedLeftOut.of, left_out)),
             requested=tuple(requested),
             donors=tuple(map(RecordedPin.of, donors)),
+            license=license,
         )
 
 

@@ -48,8 +48,6 @@ class Rule:
     only_scripts: bool = False
     only_with: tuple[str, ...] = ()
     unless_imported: bool = False
-    why: str = ""
-    risk: str = ""
     may_miss: bool = False
 
     @classmethod

@@ -12,6 +12,7 @@ from layercraft.errors import ScriptError, reason_of
 from layercraft.events import SILENT
 from layercraft.host.processes import deferred_signals, kill_group
 from layercraft.layer.change import Change, Reason
+from layercraft.layer.output import writing
 from layercraft.layer.rescan import rescan
 from layercraft.layer.unpacked import write_files
 
@@ -61,10 +62,12 @@ def run_script(
         )
     text = _text(script)
     command = _shell(script, text, search_path)
-    layer.mkdir()
-    write_files(tree, layer, reporter=reporter)
     copy = layer.with_name("cleanup.sh")
-    copy.write_bytes(_NAMED_LAYER.sub(str(layer), text).encode("utf-8", "surrogateescape"))
+    with writing(staging):
+        layer.mkdir()
+        write_files(tree, layer, reporter=reporter)
+        copy.write_bytes(_NAMED_LAYER.sub(str(layer), text).encode("utf-8", "surrogateescape"))
+        layer.with_name("home").mkdir()
     _run([*command, str(copy)], layer, search_path, script)
     return Change.between(tree, rescan(tree, layer), Reason(source=script.name))
 
@@ -91,9 +94,8 @@ def _shell(script: Path, text: str, search_path: str) -> list[str]:
 
 
 def _run(command: Sequence[str], layer: Path, search_path: str, script: Path) -> None:
-    home = layer.with_name("home")
-    home.mkdir()
-    environment = {"PATH": search_path, "HOME": str(home), "LANG": "C.UTF-8", "LAYER_DIR": str(layer)}
+    home = str(layer.with_name("home"))
+    environment = {"PATH": search_path, "HOME": home, "LANG": "C.UTF-8", "LAYER_DIR": str(layer)}
     with layer.with_name("output").open("w+b") as output:
         code = _ended(command, layer, environment, output, script)
         if code:

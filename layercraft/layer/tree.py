@@ -48,7 +48,7 @@ class StrippedMember(WheelMember):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskFile:
-    """Bytes that lie in a file, because a script made or changed them."""
+    """Bytes that lie in a file, because a script, the compiler or the recipe put them there."""
 
     path: Path
     size: int

@@ -42,7 +42,7 @@ class BuildOptions:
     """Take debug symbols out of compiled files, or not; None leaves it to the recipe."""
 
     compress: Compress = "fast"
-    """"fast" copies what is deflated already; "best" deflates all again, as small as can be, for minutes."""
+    """"fast" copies what is deflated already; "best" deflates all anew, in much more time."""
 
     bytecode: str | None = None
     """One of BYTECODE, in place of the recipe's; None for the recipe's, else "none"."""
@@ -60,7 +60,7 @@ class BuildOptions:
     """Two distributions that bring different files at one path are an error."""
 
     check: bool = True
-    """Inflate every member once per wheel and compare sizes and CRCs."""
+    """Inflate every member once per wheel, compare sizes and CRCs, and judge the layer by its files."""
 
     skip_existing: bool = False
     """Do nothing where the zip there was built from the same inputs."""
@@ -69,4 +69,4 @@ class BuildOptions:
     """Also lay the layer's files out in this folder."""
 
     search_path: str = os.defpath
-    """PATH for `cleanup.sh`."""
+    """PATH of `cleanup.sh`, and where the Python that makes bytecode is looked for."""

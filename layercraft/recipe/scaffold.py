@@ -23,7 +23,7 @@ _NAME = re.compile(rf"[a-zA-Z0-9][a-zA-Z0-9_-]{{0,{LAYER_NAME_LIMIT - 1}}}")
 
 _TEMPLATE = """\
 {description}
-# license = "MIT"          # an SPDX expression
+# license = "MIT"          # an SPDX expression, told to AWS in place of the wheels' own
 # exclude = ["nvidia-*"]   # distributions that stay out of the layer
 
 [cleanup]
@@ -33,6 +33,7 @@ preset = "safe"            # "none" keeps all files as the wheels have them
 
 [verify]
 # imports = []             # modules that must import
+# script = "smoke.py"      # a program that must end with exit code 0
 
 [limits]
 # unzipped = "230 MB"      # of 2^20 bytes, as AWS counts

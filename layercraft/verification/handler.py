@@ -115,6 +115,7 @@ def invoke_locally(
     `runtime_packages` is a folder that holds awslambdaric and what else Lambda brings, for the target.
 
     Raises:
+        EngineError: the interpreter cannot be started.
         OutputError: no temporary folder can be made.
     """
     with sandbox(layer.target, engine.scratch) as box:

@@ -65,6 +65,7 @@ class LocalEngine:
         """Unpack the layer and run the checks; a pass counts only where the static engine passes too.
 
         Raises:
+            EngineError: the interpreter cannot be started.
             OutputError: no temporary folder can be made, or the disk is full.
         """
         with sandbox(layer.target, self.scratch) as box:

@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -113,7 +113,7 @@ class Answers:
     `results` has one entry for each item of the job, None where there was no answer, and `started`
     the numbers of the items that were begun. `python` and `machine` are empty when the probe never
     ran. `confined` is what `host/namespaces.py` reported, None without it. `problem` tells why the
-    answer is not whole; `ended` is the exit code of the command.
+    answer is not whole.
     """
 
     results: tuple[Result | None, ...]
@@ -122,8 +122,6 @@ class Answers:
     machine: str = ""
     confined: Mapping[str, str] | None = None
     problem: str = ""
-    ended: int = 0
-    noise: str = field(default="", repr=False)
 
     @property
     def unfinished(self) -> int | None:
@@ -230,8 +228,6 @@ class _Listener:
             machine=self.hello.get("machine", ""),
             confined=self.confined,
             problem=problem,
-            ended=code,
-            noise=err.decode("utf-8", "replace"),
         )
 
     def _take(self, message: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layercraft.errors import BadWheelError, OutputError
-from layercraft.host.processes import scratch_folder
+from layercraft.errors import BadWheelError, EngineError, OutputError, reason_of
+from layercraft.host.scratch import scratch_folder
 from layercraft.layer.output import writing
 from layercraft.layer.placement import is_safe
 from layercraft.layer.unpacked import case_twins, folders_of, folds_case
@@ -20,7 +20,7 @@ from layercraft.verification.report import Unchecked
 from layercraft.verification.zip_contents import open_zip
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable
     from pathlib import Path
 
     from layercraft.events import Reporter
@@ -61,7 +61,7 @@ class LocalPython:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """A scratch folder: `layer` stands for /opt, `task` for /var/task, `programs` holds ours."""
+    """A scratch folder: `layer` stands for /opt, `task` for /var/task."""
 
     folder: Path
     target: Target
@@ -124,7 +124,8 @@ class Sandbox:
         folders that must be seen.
 
         Raises:
-            OSError: it cannot be started.
+            EngineError: it cannot be started.
+            OutputError: the sandbox cannot be written.
         """
         token = new_token()
         probe = self._program("probe.py", "layercraft.verification")
@@ -142,19 +143,23 @@ class Sandbox:
             command = [sys.executable, "-I", "-S", "-B", str(wrapper), json.dumps(settings), *command]
         else:
             environment |= {"HOME": str(self.folder / "tmp"), "TMPDIR": str(self.folder / "tmp")}
-        return ask_probe(
-            command,
-            job,
-            environment=environment,
-            folder=self.task,
-            token=token,
-            reporter=reporter,
-            label=label,
-        )
+        try:
+            return ask_probe(
+                command,
+                job,
+                environment=environment,
+                folder=self.task,
+                token=token,
+                reporter=reporter,
+                label=label,
+            )
+        except OSError as error:
+            raise EngineError(f"{python.interpreter} cannot be started: {reason_of(error)}") from error
 
     def _program(self, name: str, package: str) -> Path:
         path = self.folder / name
-        path.write_bytes(program(name, package))
+        with writing(path):
+            path.write_bytes(program(name, package))
         return path
 
 
@@ -232,13 +237,3 @@ def _refuse_unsafe(names: Iterable[str], path: Path) -> None:
     for name in names:
         if not is_safe(name):
             raise BadWheelError(f"{path}: {name!r} leads out of the layer")
-
-
-def modes_of(path: Path) -> Mapping[str, int]:
-    """Give the files of a zip and their modes.
-
-    Raises:
-        UsageError: no zip, or a broken one.
-    """
-    with open_zip(path) as contents:
-        return {name: line.mode for name, line in contents.listed.items()}
