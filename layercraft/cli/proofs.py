@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layercraft.cli.parameters import python_roots
-from layercraft.errors import ConfigurationError, UsageError
+from layercraft.errors import ConfigurationError, UsageError, reason_of
 from layercraft.host.scratch import temporary_folder
 from layercraft.verification.checks import DEFAULT_MEMORY, DEFAULT_TIMEOUT
 
@@ -106,8 +106,10 @@ def checks_of(layer: LayerUnderTest, recipe: Recipe | None, wishes: Wishes) -> C
 def _script_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {reason_of(error)}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} cannot be read: it is no UTF-8") from error
 
 
 def invocation_of(
