@@ -48,8 +48,8 @@ class SilentReporter:
     def progress(
         self,
         label: str,  # noqa: ARG002 (the protocol's signature)
-        total: int | None,  # noqa: ARG002
-        unit: Literal["bytes", "items"],  # noqa: ARG002
+        total: int | None,  # noqa: ARG002 (the protocol's signature)
+        unit: Literal["bytes", "items"],  # noqa: ARG002 (as above)
     ) -> AbstractContextManager[Progress]:
         """Give a progress that counts for nobody."""
         return nullcontext(_SilentProgress())

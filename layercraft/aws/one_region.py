@@ -166,7 +166,7 @@ class _Publishing:
             Description=self.layer.description,
             Content=content,  # type: ignore[arg-type] # one of the two forms
             CompatibleRuntimes=self.layer.runtimes,  # type: ignore[arg-type] # texts of AWS's own list
-            CompatibleArchitectures=self.layer.architectures,  # type: ignore[arg-type]
+            CompatibleArchitectures=self.layer.architectures,  # type: ignore[arg-type] # as above
             LicenseInfo=self.layer.license,
         )
 

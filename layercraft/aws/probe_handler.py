@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 MOST = 4 << 20  # bytes; an answer of Lambda has room for 6 MB
 LAST = 4096  # bytes of stderr
 
-PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe.py")  # noqa: PTH100, PTH118, PTH120
+# ruff: noqa: PTH100, PTH118, PTH120 (pathlib is not loaded here)
+PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe.py")
 
 
 def handle(event: dict[str, Any], _context: object) -> dict[str, Any]:

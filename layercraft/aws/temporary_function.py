@@ -111,7 +111,7 @@ def _create(name: str, blueprint: Blueprint, clients: Clients) -> None:
     client.create_function(
         FunctionName=name,
         Runtime=blueprint.target.runtime.name,  # type: ignore[arg-type] # a text of AWS's own list
-        Architectures=[blueprint.target.architecture],  # type: ignore[list-item]
+        Architectures=[blueprint.target.architecture],  # type: ignore[list-item] # as above
         Role=blueprint.role,
         Handler="probe_handler.handle",
         Code={"ZipFile": _code()},

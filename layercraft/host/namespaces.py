@@ -122,7 +122,7 @@ def _empty_tmp(keep: list[str]) -> None:
 
 
 def _is_folder(descriptor: int) -> bool:
-    return os.path.isdir(f"/proc/self/fd/{descriptor}")  # noqa: PTH112
+    return os.path.isdir(f"/proc/self/fd/{descriptor}")  # noqa: PTH112 (a descriptor, no path)
 
 
 def _make_place(path: Path, *, folder: bool) -> None:
@@ -134,8 +134,9 @@ def _make_place(path: Path, *, folder: bool) -> None:
 
 
 def _hide_shared_memory() -> None:
-    if Path("/dev/shm").is_dir():  # noqa: S108 (to be hidden, not used)
-        _mount("tmpfs", "/dev/shm", "tmpfs", READ_ONLY | NO_SUID | NO_DEVICES, "mode=0,size=4k")  # noqa: S108
+    shared = "/dev/shm"  # noqa: S108 (to be hidden, not used)
+    if Path(shared).is_dir():
+        _mount("tmpfs", shared, "tmpfs", READ_ONLY | NO_SUID | NO_DEVICES, "mode=0,size=4k")
 
 
 def _raise_loopback() -> None:

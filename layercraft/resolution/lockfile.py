@@ -152,9 +152,9 @@ def from_pylock(pylock: Pylock, table: Mapping[str, Any], target: Target, path: 
     own = _own(table)
     tags = [Tag(*text.split("-")) for text in target.tags]
     groups = [DONORS] if own and DONORS in (pylock.dependency_groups or ()) else None
-    environment = dict(target.markers)
+    environment: Any = dict(target.markers)  # packaging asks for a TypedDict with these keys
     try:
-        selected = list(pylock.select(environment=environment, tags=tags, dependency_groups=groups))  # type: ignore[arg-type]
+        selected = list(pylock.select(environment=environment, tags=tags, dependency_groups=groups))
     except PylockSelectError as error:
         recorded = _recorded(own)
         other = recorded and recorded != (target.runtime.name, target.architecture)

@@ -144,7 +144,7 @@ class Memory(threading.Thread):
 def highest_mark(pid: str) -> int:
     """Give the bytes of memory that a process took at its peak."""
     try:
-        with open("/proc/%s/status" % pid, encoding="utf-8") as file:  # noqa: PTH123, UP031
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:  # noqa: PTH123 (pathlib is not loaded here)
             return sum(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM:"))
     except OSError:  # it has ended
         return 0

@@ -233,7 +233,7 @@ def _occupied(child: int, limit: int) -> int:
 
 def _resident(pid: int) -> int:
     try:
-        with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123 (pathlib is not loaded here)
             return int(file.read().split()[1]) * resource.getpagesize()
     except (OSError, IndexError):
         return 0
@@ -241,7 +241,7 @@ def _resident(pid: int) -> int:
 
 def _share(pid: int) -> int:
     try:
-        with open(f"/proc/{pid}/smaps_rollup") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/smaps_rollup") as file:  # noqa: PTH123 (pathlib is not loaded here)
             return sum(int(line.split()[1]) << 10 for line in file if line.startswith("Pss:"))
     except OSError:
         return _resident(pid)
@@ -251,7 +251,7 @@ def _kernel_kills() -> int:
     """Give how many processes of this control group the kernel killed for lack of memory."""
     for name in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
         try:
-            with open(name) as file:  # noqa: PTH123
+            with open(name) as file:  # noqa: PTH123 (pathlib is not loaded here)
                 return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
         except (OSError, IndexError, ValueError):
             continue
@@ -277,7 +277,7 @@ def _sweep() -> None:
 
 def _environment(pid: int) -> list[bytes]:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 (pathlib is not loaded here)
             return file.read().split(b"\0")
     except OSError:
         return []
@@ -285,7 +285,7 @@ def _environment(pid: int) -> list[bytes]:
 
 def _pids() -> list[int]:
     try:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 (as above)
     except OSError:
         return []
 
@@ -472,7 +472,7 @@ def _be_runtime(item: Message, address: str) -> NoReturn:
         os.environ.update(item["environment"], AWS_LAMBDA_RUNTIME_API=address)
         os.chdir(task)
         _lay_path(item["path"], item["sites"])
-        from awslambdaric.__main__ import main as serve  # type: ignore[import-not-found]
+        from awslambdaric.__main__ import main as serve  # type: ignore[import-not-found]  # Lambda's own
 
         serve([task, item["environment"]["_HANDLER"]])
         code = 0
