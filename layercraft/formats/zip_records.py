@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layercraft.errors import BadWheelError
-from layercraft.formats.deflated import inflate_buffer
+from layercraft.formats.deflated import inflate_buffer, inflate_pieces
 from layercraft.formats.zip_directory import (
     DESCRIPTOR,
     IN_ZIP64,
@@ -30,7 +30,7 @@ from layercraft.formats.zip_directory import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
     "Listed",
@@ -38,6 +38,7 @@ __all__ = [
     "ReadAt",
     "locate",
     "plain",
+    "plain_pieces",
     "read_data",
     "read_directory",
     "read_members",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 _LOCAL = struct.Struct("<4s2x2H4x3I2H")  # 4.3.7
+_OTHER_CRC = "its bytes do not have the CRC that its header tells"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +132,27 @@ def plain(member: Member, packed: bytes | memoryview, *, archive: str) -> bytes 
         except BadWheelError as error:
             raise lie(archive, member.name, error.message) from error
     if zlib.crc32(packed) != member.crc:
-        raise lie(archive, member.name, "its bytes do not have the CRC that its header tells")
+        raise lie(archive, member.name, _OTHER_CRC)
     return packed
+
+
+def plain_pieces(
+    member: Member, packed: Iterable[bytes | memoryview], *, archive: str
+) -> Iterator[bytes | memoryview]:
+    """Give the plain bytes of a member in pieces, in bounded memory, as `packed` gives its bytes in the zip.
+
+    Raises:
+        BadWheelError: the data is not what the headers tell; a wrong CRC is found at the end only.
+    """
+    crc = 0
+    try:
+        for piece in packed if member.method == STORED else inflate_pieces(packed, member.size):
+            crc = zlib.crc32(piece, crc)
+            yield piece
+    except BadWheelError as error:
+        raise lie(archive, member.name, error.message) from error
+    if crc != member.crc:
+        raise lie(archive, member.name, _OTHER_CRC)
 
 
 def _member(listed: Listed, data_offset: int) -> Member:

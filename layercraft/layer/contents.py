@@ -10,9 +10,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from layercraft.errors import BadWheelError, OutputError, reason_of
-from layercraft.formats.deflated import PIECE, inflate_pieces
-from layercraft.formats.zip_directory import STORED, lie
-from layercraft.formats.zip_records import plain
+from layercraft.formats.deflated import PIECE
+from layercraft.formats.zip_records import plain, plain_pieces
 from layercraft.layer.tree import DiskFile, Inline, WheelMember
 
 if TYPE_CHECKING:
@@ -68,17 +67,7 @@ class Contents:
         if not isinstance(content, WheelMember) or content.size <= _LARGE:
             yield self.plain(content)
             return
-        crc = 0
-        packed = self.packed(content)
-        stored = content.member.method == STORED
-        try:
-            for piece in packed if stored else inflate_pieces(packed, content.size):
-                crc = zlib.crc32(piece, crc)
-                yield piece
-        except BadWheelError as error:
-            raise lie(str(content.wheel), content.member.name, error.message) from error
-        if crc != content.crc:
-            raise lie(str(content.wheel), content.member.name, "its bytes do not have the CRC of its header")
+        yield from plain_pieces(content.member, self.packed(content), archive=str(content.wheel))
 
     def _read(self, wheel: Path, offset: int, size: int) -> bytes:
         try:

@@ -7,18 +7,15 @@ Lambda only. Here each one is inflated and thrown away, its size and CRC compare
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from layercraft.errors import BadWheelError
 from layercraft.events import SILENT
-from layercraft.formats.deflated import inflate_pieces
-from layercraft.formats.zip_directory import STORED, lie, read_exactly
-from layercraft.formats.zip_records import Member, plain, read_data
+from layercraft.formats.zip_directory import read_exactly
+from layercraft.formats.zip_records import Member, plain, plain_pieces, read_data
 from layercraft.wheels.wheel_file import opened
 
 if TYPE_CHECKING:
@@ -113,23 +110,13 @@ def _check(wheel: Wheel, visiting: _Visiting | None, run: Sequence[Member]) -> i
 
 
 def _check_large(read_at: ReadAt, wheel: Wheel, member: Member, visiting: _Visiting | None) -> None:
+    archive = wheel.filename
     if not visiting or not visiting.whole(member):
-        _check_in_pieces(read_at, member, wheel.filename)
+        for _ in plain_pieces(member, _packed_pieces(read_at, member, archive), archive=archive):
+            pass
         return
     with visiting.one_at_a_time:
-        visiting.visit(wheel, member, read_data(read_at, member, archive=wheel.filename))
-
-
-def _check_in_pieces(read_at: ReadAt, member: Member, archive: str) -> None:
-    pieces = _packed_pieces(read_at, member, archive)
-    crc = 0
-    try:
-        for piece in pieces if member.method == STORED else inflate_pieces(pieces, member.size):
-            crc = zlib.crc32(piece, crc)
-    except BadWheelError as error:
-        raise lie(archive, member.name, error.message) from error
-    if crc != member.crc:
-        raise lie(archive, member.name, "its bytes do not have the CRC that its header tells")
+        visiting.visit(wheel, member, read_data(read_at, member, archive=archive))
 
 
 def _packed_pieces(read_at: ReadAt, member: Member, archive: str) -> Iterator[bytes]:
