@@ -11,7 +11,7 @@ from layercraft.layer.unpacked import folders_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from layercraft.target import Target
+    from layercraft.target import Runtime, Target
 
 # Modules of the standard library that some runtime has and the Python that runs this may lack.
 _OTHER_STANDARD = """
@@ -19,10 +19,15 @@ _OTHER_STANDARD = """
     imghdr imp lib2to3 mailcap nis nntplib ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib
 """
 _STANDARD = sys.stdlib_module_names.union(_OTHER_STANDARD.split())
-# Import names of what the runtime brings, where they differ from the distribution's.
-_RUNTIME_MODULES = {"python-dateutil": "dateutil", "snapshot-restore-py": "snapshot_restore_py"}
+# Import names of what the runtime brings, where the distribution's does not tell them.
+_RUNTIME_MODULES = {"python-dateutil": "dateutil"}
 _FOREIGN = re.compile(r"\.cpython-[\w-]+\.so$")  # PEP 3149
 _SCRIPTS = "python/bin/"
+
+
+def runtime_modules(runtime: Runtime) -> frozenset[str]:
+    """Give the import names of the distributions that a runtime brings."""
+    return frozenset(_RUNTIME_MODULES.get(name, name.replace("-", "_")) for name in runtime.packages)
 
 
 class Named(NamedTuple):
@@ -56,7 +61,7 @@ class Importable:
         self._emptied = frozenset(folders) - filled
         self._folders = self._emptied | filled
         self._foreign = {path.partition(".")[0] for path in self._files if _FOREIGN.search(path)}
-        self._provided = _STANDARD | {_RUNTIME_MODULES.get(name, name) for name in target.runtime.packages}
+        self._provided = _STANDARD | runtime_modules(target.runtime)
 
     def file(self, module: str) -> str | None:
         """Give the file that is run to import a module or package; None when there is none."""

@@ -14,11 +14,11 @@ from layercraft.verification.container_lifetime import sweep
 from layercraft.verification.container_probe import Place
 from layercraft.verification.deep import compare_modules, original_layer, requested_modules
 from layercraft.verification.diagnosis import items_for, outcome_of
-from layercraft.verification.emulated import OVERHEAD, SLOWNESS
+from layercraft.verification.emulated import EMULATED, OVERHEAD, SLOWNESS
 from layercraft.verification.engines import Absent
 from layercraft.verification.lambda_image import LAYER, search_path, site_folders
 from layercraft.verification.probe_channel import Job
-from layercraft.verification.report import Finding, Outcome, Unchecked
+from layercraft.verification.report import Finding, Outcome
 from layercraft.verification.sandbox import protect, sandbox
 from layercraft.verification.surroundings import Surroundings
 
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from layercraft.verification.layer import LayerUnderTest
     from layercraft.verification.probe_channel import Answers, Item
     from layercraft.verification.sandbox import Sandbox
-
-EMULATED = Unchecked(subject="seconds and memory of imports", why="they are those of an emulation")
-"""What a run under emulation leaves unsaid."""
 
 _MB = 1 << 20
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # as some systems call them

@@ -25,6 +25,8 @@ SLOWNESS = 8.0
 """By how much longer an import takes under qemu-user: scikit-learn's, 14 s in place of 2."""
 OVERHEAD = 256 << 20
 """Bytes that qemu itself may take for translated code, beside the program's own."""
+EMULATED = Unchecked(subject="seconds and memory of imports", why="they are those of an emulation")
+"""What a run under emulation leaves unsaid."""
 
 _PLACES = ("var/lang/bin", "usr/local/bin", "usr/bin", "bin")
 _LIBRARIES = "/var/lang/lib"  # as in Lambda's own LD_LIBRARY_PATH; qemu looks for it below the root
@@ -138,5 +140,5 @@ def _engine(
         scratch=scratch,
         slowness=SLOWNESS,
         overhead=OVERHEAD,
-        caveats=(Unchecked(subject="seconds and memory of imports", why="they are those of an emulation"),),
+        caveats=(EMULATED,),
     )

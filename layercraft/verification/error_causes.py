@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from layercraft.layer.importable import runtime_modules
 from layercraft.verification.loader_errors import bad_library, missing_library, new_symbols
 from layercraft.verification.quotation import beginning
 from layercraft.verification.surroundings import EXTENSION, Cause
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from layercraft.verification.surroundings import Error, Surroundings
-
-# Modules of the distributions that Lambda brings, where they are not named like the distribution.
-_RUNTIME_MODULES = {"python-dateutil": "dateutil", "snapshot-restore-py": "snapshot_restore_py"}
 
 _ON_LAMBDA = "/opt"
 
@@ -130,12 +128,9 @@ def _only_here(name: str, error: Error, around: Surroundings) -> Cause | None:
     """See whether Lambda has the module that this Python lacks."""
     top = name.partition(".")[0]
     version = "python{}.{}".format(*around.layer.target.runtime.version)
-    provided = {
-        _RUNTIME_MODULES.get(each, each.replace("-", "_")) for each in around.layer.target.runtime.packages
-    }
     if error.get("stdlib"):
         why = f"{around.host} was built without the standard library's {name}, which Lambda's {version} has"
-    elif top in provided:
+    elif top in runtime_modules(around.layer.target.runtime):
         why = f"it imports {name}, which Lambda's {version} brings and {around.host} has not"
     elif top in around.patch_dependencies:
         why = f"it imports {name}: {around.patch_dependencies[top]}"
