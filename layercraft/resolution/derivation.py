@@ -9,8 +9,7 @@ from packaging.requirements import Requirement
 
 from layercraft.errors import NoSolutionError
 from layercraft.formats.addresses import without_credentials
-from layercraft.resolution.provider import Node, newest, positions
-from layercraft.resolution.ranges import Bits
+from layercraft.resolution.ranges import Bits, newest, positions
 from layercraft.resolution.refusals import fitting_targets, newest_refused
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from layercraft.resolution.candidates import Candidates, WheelSelector
-    from layercraft.resolution.provider import Provider
+    from layercraft.resolution.provider import Node, Provider
     from layercraft.resolution.solver import Unsatisfiable
     from layercraft.target import Target
 

@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from layercraft.errors import NoSolutionError, UnknownPackageError
 from layercraft.resolution.admission import is_pin
 from layercraft.resolution.candidates import WheelSelector
+from layercraft.resolution.ranges import newest
 from layercraft.resolution.requirements import normalized
 from layercraft.resolution.resolver import pin_of
 
@@ -32,7 +33,7 @@ def choose_donors(requirements: Iterable[str], lock: Lock, index: Index) -> tupl
     for text in dict.fromkeys(requirements):
         known = donor(text, (*lock.pins, *chosen.values()))
         if known is None:
-            pin = _newest(Requirement(text), selector, index)
+            pin = _chosen(Requirement(text), selector, index)
             chosen[pin.name] = pin
     return tuple(pin for _, pin in sorted(chosen.items()))
 
@@ -55,7 +56,7 @@ def donor(requirement: str, pins: Iterable[Pin]) -> Pin | None:
     return None
 
 
-def _newest(requirement: Requirement, selector: WheelSelector, index: Index) -> Pin:
+def _chosen(requirement: Requirement, selector: WheelSelector, index: Index) -> Pin:
     name = normalized(requirement)
     try:
         page = index.page(name)
@@ -67,4 +68,4 @@ def _newest(requirement: Requirement, selector: WheelSelector, index: Index) -> 
     bits = found.preferred(bits, prereleases=bool(requirement.specifier.prereleases), pinned=pinned)
     if not bits:
         raise NoSolutionError(f"{requirement} ([files]): no release has a wheel for {selector.target}")
-    return pin_of(found.listed[(bits & -bits).bit_length() - 1])
+    return pin_of(found.listed[newest(bits)])

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from layercraft.errors import UnknownPackageError
 from layercraft.resolution.background import Background
+from layercraft.resolution.ranges import newest
 from layercraft.resolution.requirements import normalized
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Catalogue:
         bits = found.preferred(bits, prereleases=False, pinned=0)
         if not bits:
             return
-        candidate = found.listed[(bits & -bits).bit_length() - 1]
+        candidate = found.listed[newest(bits)]
         metadata = self._metadata_of(candidate)
         hint = found.page.hint if found.page else None
         if hint and hint.version == str(candidate.version):

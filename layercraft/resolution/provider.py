@@ -16,7 +16,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from layercraft.errors import BadWheelError
 from layercraft.resolution.admission import Admission
-from layercraft.resolution.ranges import Bits
+from layercraft.resolution.ranges import Bits, newest, positions
 from layercraft.resolution.requirements import normalized
 
 if TYPE_CHECKING:
@@ -187,17 +187,3 @@ class Provider(BaseProvider[Node, int]):
 
 class _UnusableError(Exception):
     """A version whose metadata rule it out."""
-
-
-def newest(bits: int) -> int:
-    """Give the position of the newest version in a set that is not empty."""
-    return (bits & -bits).bit_length() - 1
-
-
-def positions(bits: int, most: int) -> list[int]:
-    """Give up to `most` positions of a finite set, newest first."""
-    found: list[int] = []
-    while bits and len(found) < most:
-        found.append(newest(bits))
-        bits &= bits - 1
-    return found

@@ -87,6 +87,20 @@ class Bits:
         return f"Bits({self.mask:#b})"
 
 
+def newest(bits: int) -> int:
+    """Give the position of the newest version in a set that is not empty."""
+    return (bits & -bits).bit_length() - 1
+
+
+def positions(bits: int, most: int) -> list[int]:
+    """Give up to `most` positions of a finite set, newest first."""
+    found: list[int] = []
+    while bits and len(found) < most:
+        found.append(newest(bits))
+        bits &= bits - 1
+    return found
+
+
 def _mask(other: object) -> int:
     if not isinstance(other, Bits):
         raise TypeError(f"not a set of positions: {other!r}")
