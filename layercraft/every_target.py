@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from layercraft.errors import LayercraftError, UsageError
 from layercraft.events import SILENT
+from layercraft.formats.elf_records import MAGIC
 from layercraft.pipeline import lock
 from layercraft.recipe.recipe import Recipe
 from layercraft.recipe.requirements import RequirementsInput
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 MOST = 15
 """Runtimes that one layer version can be marked for (PublishLayerVersion, CompatibleRuntimes)."""
-_ELF = b"\x7fELF"
 
 
 def every_target(today: date) -> tuple[Target, ...]:
@@ -91,7 +91,7 @@ def _require_any_python(path: Path) -> None:
             bytecode = name.endswith(".pyc") and "/__pycache__/" not in name
             if bytecode or name.startswith("python/lib/python3."):
                 only = "one version of Python"
-            elif contents.head(name, len(_ELF)) == _ELF:
+            elif contents.head(name, len(MAGIC)) == MAGIC:
                 only = "one architecture"
             else:
                 continue

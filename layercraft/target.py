@@ -28,8 +28,9 @@ DIRECT_UPLOAD_LIMIT = 52_428_800
 DEFAULT_RUNTIME = "3.13"
 DEFAULT_ARCHITECTURE = "x86_64"
 
-# The names that PEP 513, 571 and 599 gave before PEP 600 numbered them by glibc.
-_LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+"""The names that PEP 513, 571 and 599 gave before PEP 600 numbered them, by the minor version of glibc 2."""
+
 _RUNTIME = re.compile(r"(?:python|py|cp)?(\d)[._]?(\d{1,2})", re.ASCII | re.IGNORECASE)
 
 
@@ -314,5 +315,5 @@ def _tag_ranks(
 def _manylinux(newest: int, oldest: int, machine: str) -> Iterator[str]:
     for minor in range(newest, oldest - 1, -1):
         yield f"manylinux_2_{minor}_{machine}"
-        if minor in _LEGACY_MANYLINUX:
-            yield f"{_LEGACY_MANYLINUX[minor]}_{machine}"
+        if minor in LEGACY_MANYLINUX:
+            yield f"{LEGACY_MANYLINUX[minor]}_{machine}"

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from published_layers import built, draft
 
-from layercraft.aws.layer_version import DESCRIPTION_LIMIT, described
+from layercraft.aws.layer_version import described
+from layercraft.recipe.layer_toml import DESCRIPTION_LIMIT
 
 if TYPE_CHECKING:
     from command_line import CommandLine

@@ -16,6 +16,7 @@ from layercraft.aws.licences import all_of, read_licences
 from layercraft.errors import LayerTooLargeError, UsageError
 from layercraft.layer.sizes import human_size
 from layercraft.layer.zip_sizes import read_sizes
+from layercraft.recipe.layer_toml import DESCRIPTION_LIMIT, LICENSE_LIMIT
 from layercraft.recipe.names import layer_name
 from layercraft.target import UNZIPPED_LIMIT
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from layercraft.target import Target
     from layercraft.verification.layer import LayerUnderTest
 
-DESCRIPTION_LIMIT = 256
-LICENSE_LIMIT = 512
 NAME = re.compile(r"[a-zA-Z0-9-_]{1,140}")
 REQUEST_LIMIT = 69_905_067
 """Bytes of a serialized request that Lambda takes: the lower of the two figures that AWS has told."""

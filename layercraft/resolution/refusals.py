@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from layercraft.resolution.candidates import NAME_PARTS, WheelSelector, has_sha256, version_of
+from layercraft.target import LEGACY_MANYLINUX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from layercraft.target import Target
 
 _GLIBC = re.compile(r"manylinux_(\d+)_(\d+)_")
-_LEGACY_GLIBC = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+_LEGACY_GLIBC = {name: (2, minor) for minor, name in LEGACY_MANYLINUX.items()}
 _LEADING = re.compile(r"(?:(\d+)!)?v?(\d+)(?:\.(\d+))?")
 
 

@@ -9,9 +9,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from layercraft.errors import BadWheelError, UsageError
+from layercraft.formats.elf_records import AARCH64, MAGIC, X86_64
 from layercraft.target import Target
 from layercraft.verification.metadata_paths import distribution_of, paths_of
 from layercraft.verification.zip_contents import open_zip
+from layercraft.wheels.binaries import SHARED_OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -24,9 +26,8 @@ if TYPE_CHECKING:
 # importlib.machinery.EXTENSION_SUFFIXES of CPython on Linux with glibc, and pip's own site-packages.
 _SUFFIX = re.compile(r"\.cpython-(\d)(\d+)-(\w+)-linux-gnu\.so$")
 _VERSION_FOLDER = re.compile(r"python/lib/python(\d)\.(\d+)/site-packages/")
-_LIBRARY = re.compile(r"\.so(\.\d\w*)*$")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_MACHINES = {62: "x86_64", 183: "aarch64"}  # e_machine of the ELF header (gABI)
+_MACHINES = {X86_64: "x86_64", AARCH64: "aarch64"}  # as extension modules name them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,11 +192,11 @@ def _guessed(path: Path, contents: ZipContents) -> Target:
 
 def _elf_machines(contents: ZipContents) -> Iterable[str]:
     for name in contents.listed:
-        if _LIBRARY.search(name):
+        if SHARED_OBJECT.search(name):
             try:
                 head = contents.head(name, 20)
             except BadWheelError:
                 continue
             machine = int.from_bytes(head[18:20], "little")
-            if head.startswith(b"\x7fELF") and machine in _MACHINES:
+            if head.startswith(MAGIC) and machine in _MACHINES:
                 yield _MACHINES[machine]

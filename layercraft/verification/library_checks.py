@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from layercraft.formats.python_imports import When
 from layercraft.verification.libraries import Libraries, Need, Place
 from layercraft.verification.report import STATIC, Finding, Unchecked
+from layercraft.wheels.binaries import SHARED_OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from layercraft.verification.source_files import SourceFiles
 
 _LOADER = re.compile(rb"CDLL|LoadLibrary|load_library|dlopen")
-_VERSIONED = re.compile(r"\.so(\.\d\w*)*$")
 
 
 class LibraryChecks:
@@ -114,7 +114,7 @@ class LibraryChecks:
             if importers and all(when is not When.ALWAYS for _, when in importers):
                 return f"{importers[0][0]} imports this file where it can do without"
             return None
-        stem = _VERSIONED.sub("", posixpath.basename(path)).encode()
+        stem = SHARED_OBJECT.sub("", posixpath.basename(path)).encode()
         if any(_loads(source, stem) for source in self._sources.all.values()):
             return None
         return "no module names this file: it is loaded on demand, if at all"

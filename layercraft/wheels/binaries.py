@@ -26,8 +26,10 @@ FORMAT = 2
 Identity = tuple[int, int]
 """CRC-32 and size in bytes: what tells a file from others."""
 
+SHARED_OBJECT = re.compile(r"\.so(\.\d\w*)*$")
+"""Finds what a shared object's name ends with: `.so`, and maybe a version."""
+
 _KIND = "elf"
-_SHARED_OBJECT = re.compile(r"\.so(\.\d\w*)*$")
 _SMALLEST_PROGRAM = 8192  # bytes; what is smaller and has no suffix is a time zone or a licence
 
 
@@ -57,7 +59,7 @@ def may_be_compiled(file: Member | Listed) -> bool:
 def is_called_compiled(path: str, size: int) -> bool:
     """Do what `may_be_compiled` does, for a file of this path and of so many bytes."""
     folder, _, base = path.rpartition("/")
-    if _SHARED_OBJECT.search(base):
+    if SHARED_OBJECT.search(base):
         return size <= LARGEST
     plain = "." not in base and not folder.endswith(".dist-info")
     return plain and _SMALLEST_PROGRAM <= size <= LARGEST
