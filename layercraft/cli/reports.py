@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from layercraft.layer.record import RecordedChange, RecordedLeftOut
     from layercraft.layer.sizes import SizeReport
     from layercraft.pipeline import Built
+    from layercraft.resolution.newer_releases import PassedOver
     from layercraft.resolution.pins import Lock
     from layercraft.resolution.resolver import Resolution
     from layercraft.verification.report import Verification
@@ -72,10 +73,9 @@ def show_left_out(console: Console, left_out: Iterable[RecordedLeftOut]) -> None
 
 
 def _change_row(change: RecordedChange) -> tuple[str, ...]:
-    reason = f"{change.source}: {change.rule}" if change.rule else change.source
     files = "1 file" if change.files == 1 else f"{change.files:,} files"
     zipped = "" if change.saved_zipped is None else signed_size(-change.saved_zipped)
-    return reason, files, signed_size(-change.saved), zipped
+    return str(change), files, signed_size(-change.saved), zipped
 
 
 def signed_size(size: int) -> str:
@@ -95,10 +95,7 @@ def built_document(built: Built, top: int, verdict: Verification | None) -> dict
         "lock": str(built.lock),
         "record": str(built.record_path),
         "skipped": built.skipped,
-        "passed_over": [
-            {"name": each.name, "newest": each.newest, "taken": each.taken, "reason": each.reason}
-            for each in (built.resolution.passed_over if built.resolution else ())
-        ],
+        "passed_over": _passed_over(built.resolution.passed_over if built.resolution else ()),
         "build": msgspec.to_builtins(built.record),
         "sizes": sizes_document(built.sizes, top),
         "verdict": verification_document(verdict) if verdict else None,
@@ -131,12 +128,16 @@ def locked_document(resolution: Resolution, path: Path) -> dict[str, Any]:
             for pin in lock.pins
         ],
         "excluded": list(lock.excluded),
-        "passed_over": [
-            {"name": each.name, "newest": each.newest, "taken": each.taken, "reason": each.reason}
-            for each in resolution.passed_over
-        ],
+        "passed_over": _passed_over(resolution.passed_over),
         "warnings": list(resolution.warnings),
     }
+
+
+def _passed_over(packages: Iterable[PassedOver]) -> list[dict[str, str]]:
+    return [
+        {"name": each.name, "newest": each.newest, "taken": each.taken, "reason": each.reason}
+        for each in packages
+    ]
 
 
 def save_treemap(  # noqa: PLR0913, PLR0917 (what the page shows, and where to)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from layercraft.errors import UsageError, reason_of
+from layercraft.layer.change import Reason
 from layercraft.layer.output import replacing
 from layercraft.layer.sizes import Share  # noqa: TC001 (msgspec reads the annotations)
 from layercraft.layer.zipped import ZippedSizes
@@ -109,6 +110,9 @@ class RecordedChange:
             saved_zipped=change.saved_by(zipped),
             removed=tuple(entry.path for entry in change.removed),
         )
+
+    def __str__(self) -> str:
+        return str(Reason(source=self.source, rule=self.rule))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,15 +43,7 @@ def treemap_page(
         ],
         "owners": list(owners),
         "removed": list(_removed(sizes, changes)),
-        "changes": [
-            [
-                f"{each.source}: {each.rule}" if each.rule else each.source,
-                each.files,
-                each.saved,
-                each.saved_zipped,
-            ]
-            for each in recorded
-        ],
+        "changes": [[str(each), each.files, each.saved, each.saved_zipped] for each in recorded],
         "zipped": sizes.zipped,
         "limit": UNZIPPED_LIMIT,
         "direct": DIRECT_UPLOAD_LIMIT,

@@ -29,7 +29,7 @@ def check_metadata(layer: LayerUnderTest, installed: Sequence[Installed]) -> Ite
     for name, version in expected.items():
         if name not in found and name not in empty:
             yield _missing(layer, name, "importlib.metadata will not find it")
-        elif name in found and not _same(found[name], version):
+        elif name in found and not is_same_version(found[name], version):
             yield Finding(
                 engine=STATIC,
                 kind="metadata-version",
@@ -50,9 +50,10 @@ def _missing(layer: LayerUnderTest, name: str, cause: str) -> Finding:
     )
 
 
-def _same(found: str | None, expected: str) -> bool:
+def is_same_version(found: str, expected: str) -> bool:
+    """Tell whether two texts are one version (PEP 440: 1.0 is 1.0.0); what is none is compared as text."""
     try:
-        return found is not None and Version(found) == Version(expected)
+        return Version(found) == Version(expected)
     except InvalidVersion:
         return found == expected
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
-
 from layercraft.verification.metadata_paths import paths_of
+from layercraft.verification.packaging_metadata import is_same_version
 from layercraft.verification.surroundings import Cause
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def version_cause(name: str, expected: str, told: Mapping[str, Any], around: Sur
     `error`. A file that was removed, or that nobody may read, explains any answer: another copy's too.
     """
     version = told.get("version")
-    if version and _same(str(version), expected):
+    if version and is_same_version(str(version), expected):
         return None
     closed = around.closed(dict(paths_of("METADATA", around.files)).get(name, ""))
     if closed:
@@ -47,10 +46,3 @@ def _answer(told: Mapping[str, Any], expected: str) -> str:
     if "error" in told:
         return f"importlib.metadata raises {told['error']}"
     return "importlib.metadata knows no such distribution"
-
-
-def _same(told: str, expected: str) -> bool:
-    try:
-        return Version(told) == Version(expected)
-    except InvalidVersion:
-        return told == expected
