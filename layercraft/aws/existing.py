@@ -57,15 +57,14 @@ def versions(client: LambdaClient, name: str) -> tuple[int, ...]:
     return tuple(sorted(found, reverse=True))
 
 
-def delete_older(
-    client: LambdaClient, name: str, keep: int, newest: int, *, dry_run: bool
-) -> tuple[int, ...]:
-    """Delete all but the `keep` newest versions up to `newest`; give the numbers of those that went.
+def delete_older(client: LambdaClient, name: str, keep: int, up_to: int, *, dry_run: bool) -> tuple[int, ...]:
+    """Delete all but the `keep` newest versions up to `up_to`; give the numbers of those that went.
 
-    A dry run deletes nothing, and counts the version that would be there. Raises what boto3 raises.
+    A dry run deletes nothing, and counts the version that would be there: `up_to` is 0 then. Raises what
+    boto3 raises.
     """
-    there = [each for each in versions(client, name) if each <= newest or not newest]
-    older = tuple(there[keep if newest else keep - 1 :])
+    there = [each for each in versions(client, name) if each <= up_to or not up_to]
+    older = tuple(there[keep if up_to else keep - 1 :])
     for version in () if dry_run else older:
         client.delete_layer_version(LayerName=name, VersionNumber=version)
     return older

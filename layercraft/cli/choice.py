@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from layercraft.recipe.recipe import Recipe
 
 
+LAYERS = Path("layers")
+"""The folder of the user's own recipes."""
+
+
 def globs(exclude: list[str] | None) -> tuple[str, ...]:
     """Read the globs of --exclude.
 
@@ -40,11 +44,11 @@ def refuse_beside_lock(lock: Path | None, others: Mapping[str, object]) -> None:
         )
 
 
-def recipe_folders_here() -> list[Path]:
+def recipe_search_path() -> list[Path]:
     """Give the folders of recipes, those that are looked into first first."""
     from layercraft.recipe.catalog import shipped_layers
 
-    return [Path("layers"), shipped_layers()]
+    return [LAYERS, shipped_layers()]
 
 
 def recipe_named(name: str) -> Recipe:
@@ -56,7 +60,7 @@ def recipe_named(name: str) -> Recipe:
     """
     from layercraft.recipe.catalog import find_recipe
 
-    return find_recipe(name, recipe_folders_here(), environment=os.environ)
+    return find_recipe(name, recipe_search_path(), environment=os.environ)
 
 
 def recipes_of(  # noqa: PLR0913, PLR0917 (what the commands were given)

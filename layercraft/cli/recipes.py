@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from layercraft.cli.choice import LAYERS
 from layercraft.cli.parameters import Json, console_for
 from layercraft.errors import LayercraftError
-
-LAYERS = Path("layers")
 
 
 def list_(*, as_json: Json = False) -> None:

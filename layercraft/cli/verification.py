@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from layercraft.cli.choice import recipe_folders_here, recipe_named
+from layercraft.cli.choice import recipe_named, recipe_search_path
 from layercraft.cli.cloud import LAMBDA, Cloud
 from layercraft.cli.parameters import (
     OUTPUT,
@@ -217,5 +217,5 @@ def _zip_of(
         name = read_build_record(path.with_suffix(".json")).name
     except UsageError:
         return path, None
-    known = name in recipe_folders(recipe_folders_here())
+    known = name in recipe_folders(recipe_search_path())
     return path, recipe_named(name) if known else None
