@@ -114,7 +114,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
 ) -> None:
     """Build layers: one zip for each NAME, or one from --require and --requirements."""
     from layercraft.cli.proofs import proved
-    from layercraft.cli.publishing import build_publisher, build_tester
+    from layercraft.cli.publisher import build_publisher, build_tester
     from layercraft.cli.reports import built_document, save_treemap, show_built
     from layercraft.cli.verdicts import show_static_verdict, show_verification
     from layercraft.host.memory import map_large_buffers

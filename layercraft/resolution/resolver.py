@@ -96,13 +96,7 @@ def resolve(  # noqa: PLR0913 (the collaborators are arguments)
             raise _explained(failure, selector, targets) from failure
         wanted.check_hashes(solution.chosen)
         return Resolution(
-            lock=Lock(
-                target=target,
-                pins=tuple(_pins(solution)),
-                requirements=tuple(str(each) for each in asked.requirements),
-                constraints=tuple(str(each) for each in wanted.constraints if each.name in solution.chosen),
-                excluded=tuple(sorted({*wanted.left_out, *solution.excluded})),
-            ),
+            lock=_lock(asked, target, wanted, solution),
             passed_over=passed_over(problem, solution, catalogue, selector),
             warnings=tuple(_warnings(wanted, solution, catalogue)),
         )
@@ -148,6 +142,16 @@ def pin_of(candidate: Candidate, requires: tuple[NormalizedName, ...] = ()) -> P
         sha256=candidate.file.hashes.sha256 or "",
         size=candidate.file.size,
         requires=requires,
+    )
+
+
+def _lock(asked: RequirementsInput, target: Target, wanted: Wanted, solution: Solution) -> Lock:
+    return Lock(
+        target=target,
+        pins=tuple(_pins(solution)),
+        requirements=tuple(str(each) for each in asked.requirements),
+        constraints=tuple(str(each) for each in wanted.constraints if each.name in solution.chosen),
+        excluded=tuple(sorted({*wanted.left_out, *solution.excluded})),
     )
 
 
