@@ -73,6 +73,16 @@ def test_in_the_place_of_the_sources(tmp_path: Path) -> None:
     assert [entry.path for entry in change.removed] == ["python/a/__init__.py", "python/b.py"]
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\x0b", "\x85", "\r", "\n"])
+def test_no_name_leads_out_of_the_staging_folder(tmp_path: Path, end: str) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    tree = inline_tree({f"python/a{end}{victim}/mod.py": b"", "python/b.py": b""})
+    change = compiled(tree, "unchecked-hash", tmp_path / "s")
+    assert f"python/__pycache__/b.{SUFFIX}" in change.tree.entries
+    assert list(victim.iterdir()) == []
+
+
 def test_what_cannot_be_compiled_or_imported_stays_as_it_is(tmp_path: Path) -> None:
     files = {
         "python/broken.py": b"print 'of Python 2'\n",

@@ -41,6 +41,8 @@ def filenames(found: Candidates) -> list[str]:
         "a-2.0-cp314-abi3-manylinux_2_17_x86_64",
         "a-2.0-pp311-pypy311_pp73-manylinux_2_17_x86_64",
         "a-2.0-py2-none-any",
+        "a-2.0-py3-none-any.",
+        "a-2.0-py3.-none-any",
         "a-2.0-py3.whl",
         "a-2.0-1-2-py3-none-any.whl",
         "a-nonsense-py3-none-any.whl",

@@ -230,6 +230,25 @@ def test_an_ssl_cert_file_that_is_none_is_told(client: Client, monkeypatch: pyte
         client.get("https://localhost/")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NO_PROXY", "a:b"),
+        ("ALL_PROXY", "socks4://localhost:1"),
+        ("HTTPS_PROXY", "ftp://localhost"),
+        ("HTTPS_PROXY", "http://[::1"),
+    ],
+)
+def test_a_proxy_that_cannot_be_is_told(
+    client: Client, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for each in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="the proxies that the environment names cannot be used: "):
+        client.get("https://localhost/")
+
+
 def test_a_proxy_of_the_environment_is_asked(index: LocalIndex) -> None:
     code = CODE.format(url="http://nowhere.invalid/simple/six/")
     assert run_python(code, http_proxy=index.url, no_proxy="", NO_PROXY="") == "200"

@@ -183,3 +183,19 @@ def test_the_cache_remembers_the_answer_for_these_very_files(tmp_path: Path) -> 
     assert needed(SUITE | {"a/core.py": b"import a.tests.other_"}, cache=cache) == ["a/tests/__init__.py"]
     assert needed(SUITE, cache=cache) == []
     assert needed(SUITE, cache=cache) == []
+
+
+@pytest.mark.parametrize("name", ["a\u2028b.txt", "a\nb.txt", "a\x85b.txt"])
+def test_the_cache_remembers_names_whole(tmp_path: Path, name: str) -> None:
+    files = {
+        "a/__init__.py": b"from a.tests import helper",
+        "a/tests/__init__.py": b"",
+        "a/tests/helper.py": b"open(__file__)",
+        f"a/tests/{name}": b"",
+    }
+    cache = Cache(tmp_path)
+    first = needed(files, cache=cache)
+    assert f"a/tests/{name}" in first
+    assert needed(files, cache=cache) == first
+    assert needed({"a/__init__.py": b"", "a/tests/x.py": b""}, cache=cache) == []
+    assert needed({"a/__init__.py": b"", "a/tests/x.py": b""}, cache=cache) == []

@@ -151,3 +151,14 @@ def test_one_page_is_for_one_layer(layercraft: CommandLine, arguments: tuple[str
     ran = layercraft(*arguments, "--html", "map.html")
     assert (ran.code, ran.out) == (2, "")
     assert "--html takes one layer, and several were named" in ran.err
+
+
+def test_the_page_takes_the_place_of_no_layer(layercraft: CommandLine) -> None:
+    ran = layercraft("build", "--require", "plain", "--html", "outputs/plain_3_13_x86_64.zip")
+    assert (ran.code, layercraft.made()) == (2, [])
+    assert "error: --html outputs/plain_3_13_x86_64.zip would write over the layer's own file" in ran.err
+    layercraft.must("build", "--require", "plain")
+    before = (layercraft.outputs / "plain_3_13_x86_64.zip").read_bytes()
+    ran = layercraft("analyze", "outputs/plain_3_13_x86_64.zip", "--html", "./outputs/plain_3_13_x86_64.zip")
+    assert ran.code == 2
+    assert (layercraft.outputs / "plain_3_13_x86_64.zip").read_bytes() == before

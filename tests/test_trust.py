@@ -58,3 +58,11 @@ def test_a_file_without_certificates_is_refused_by_name(url: str, tmp_path: Path
         path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=re.escape(f"SSL_CERT_FILE={path}: no certificates can be read")):
         status(url, {"SSL_CERT_FILE": str(path)})
+
+
+def test_a_log_of_keys_that_cannot_be_written_is_blamed_itself(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", "/nowhere/keys")
+    with pytest.raises(UsageError, match="SSLKEYLOGFILE=/nowhere/keys: no such file or directory"):
+        status(url, {"SSL_CERT_FILE": str(CERTIFICATE)})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from layercraft.cli.parameters import Html, Json, Profile, Top, console_for, refuse_several
+from layercraft.cli.parameters import Html, Json, Profile, Top, console_for, refuse_over, refuse_several
 
 if TYPE_CHECKING:
     from layercraft.console import Console
@@ -31,6 +31,7 @@ def analyze(
 
     console = console_for(as_json=as_json)
     refuse_several("--html", html, len(zips))
+    refuse_over("--html", html, map(Path, zips))
     measured = [(each, _sizes(each, profile, console)) for each in zips]
     for name, sizes in measured:
         console.out(name)

@@ -42,13 +42,19 @@ from layercraft.cli.parameters import (
     console_for,
     python_roots,
     read_target,
+    refuse_over,
     refuse_several,
     refuse_unknown,
     sources,
 )
 
 if TYPE_CHECKING:
+    from layercraft.console import Console
+    from layercraft.pipeline import Built
     from layercraft.recipe.options import Compress
+    from layercraft.recipe.recipe import Recipe
+    from layercraft.sources import Sources
+    from layercraft.verification.engines import Choice
     from layercraft.verification.report import Verification
 
 
@@ -113,13 +119,13 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
     quiet: Quiet = False,
 ) -> None:
     """Build layers: one zip for each NAME, or one from --require and --requirements."""
-    from layercraft.cli.proofs import proved
     from layercraft.cli.publisher import build_publisher, build_tester
     from layercraft.cli.reports import built_document, save_treemap, show_built
-    from layercraft.cli.verdicts import show_static_verdict, show_verification
+    from layercraft.cli.verdicts import show_static_verdict
     from layercraft.host.memory import map_large_buffers
     from layercraft.layer.presets import preset as known_preset
     from layercraft.pipeline import build as build_layer
+    from layercraft.pipeline import output_paths
     from layercraft.recipe.options import BYTECODE, RUNTIME_PACKAGES, BuildOptions
     from layercraft.verification.report import joint_code
 
@@ -157,6 +163,7 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
         unpacked=unpacked,
         search_path=os.environ.get("PATH", os.defpath),
     )
+    refuse_over("--html", html, output_paths(recipes[0], target, options))
     publisher = build_publisher(
         console, wanted=publish, bucket=bucket, regions=region, profile=profile, snippet=snippet
     )
@@ -172,15 +179,13 @@ def build(  # noqa: PLR0913 (a command's options are its parameters)
                 save_treemap(console, html, title, built.sizes, built.record.changes, built.changes)
             verdict = built.verdict
             if verify:
-                verdict = proved(built, recipe, opened, console)
-                show_verification(console, verdict, None)
+                verdict = _proved(built, recipe, opened, console)
             elif verdict:
                 show_static_verdict(console, verdict)
             codes.append(_exit_code(verdict, verify=verify))
             published = publisher.after_build(built.zip, codes) if publisher else {}
             if tester and (choice := tester(published)):
-                verdict = proved(built, recipe, opened, console, choice)
-                show_verification(console, verdict, None)
+                verdict = _proved(built, recipe, opened, console, choice)
                 codes.append(_exit_code(verdict, verify=True))
             if as_json:
                 documents.append(built_document(built, top, verdict) | published)
@@ -229,6 +234,17 @@ def lock(  # noqa: PLR0913 (a command's options are its parameters)
             documents.append(locked_document(resolution, path))
     if as_json:
         console.document({"locks": documents})
+
+
+def _proved(
+    built: Built, recipe: Recipe, opened: Sources, console: Console, choice: Choice | None = None
+) -> Verification:
+    from layercraft.cli.proofs import proved
+    from layercraft.cli.verdicts import show_verification
+
+    verdict = proved(built, recipe, opened, console, choice)
+    show_verification(console, verdict, None)
+    return verdict
 
 
 def _exit_code(verdict: Verification | None, *, verify: bool) -> int:

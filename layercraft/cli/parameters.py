@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -194,6 +194,16 @@ def refuse_several(option: str, value: object, count: int) -> None:
     """
     if value and count > 1:
         raise UsageError(f"{option} takes one layer, and several were named", hint="take them one by one")
+
+
+def refuse_over(option: str, path: Path | None, others: Iterable[Path]) -> None:
+    """Refuse to write a file over another that the command reads or writes.
+
+    Raises:
+        UsageError: `path` is one of the others.
+    """
+    if path is not None and path.resolve() in {other.resolve() for other in others}:
+        raise UsageError(f"{option} {path} would write over the layer's own file", hint="name another file")
 
 
 @contextmanager

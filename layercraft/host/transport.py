@@ -169,6 +169,11 @@ def _opened_pool(user_agent: str | None, trusted: Callable[[], ssl.SSLContext] |
             raise UsageError(
                 f"the certificates that SSL_CERT_FILE names cannot be read: {reason_of(error)}"
             ) from error
+        except (httpx.InvalidURL, ValueError, ImportError) as error:
+            raise UsageError(
+                f"the proxies that the environment names cannot be used: {error}",
+                hint="see HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY",
+            ) from error
 
 
 def _translated(error: Exception) -> BrokenConnectionError:

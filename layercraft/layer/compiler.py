@@ -2,8 +2,8 @@
 
     python -s -S -B compiler.py SOURCES RESULTS PROCESSES < paths
 
-Each line of stdin is a path below both folders. What cannot be compiled is passed over. It runs none of
-the code, and prints the seconds of CPU that this took. Needs Python 3.8.
+Each line of stdin, ended by a line feed alone, is a path below both folders. What cannot be compiled is
+passed over. It runs none of the code, and prints the seconds of CPU that this took. Needs Python 3.8.
 
 Whether marshal writes an object as one that is used again depends on what else the process holds, so
 each file is compiled in a process forked from one that has never compiled any: the same source gives the
@@ -34,6 +34,11 @@ def compile_file(source: Path, result: Path, name: str) -> None:
     result.write_bytes(head + importlib.util.source_hash(data) + marshal.dumps(code))
 
 
+def is_below(path: str) -> bool:
+    """Tell whether a path stays below the folder that it is joined to."""
+    return bool(path) and not Path(path).is_absolute() and ".." not in path.split("/")
+
+
 def compile_all(paths: list[str], sources: Path, results: Path) -> None:
     """Compile one file after the other; where there is fork, each in a process of its own."""
     for path in paths:
@@ -53,7 +58,7 @@ def compile_all(paths: list[str], sources: Path, results: Path) -> None:
 def main(sources: Path, results: Path, processes: int) -> None:
     """Share the paths on stdin out among processes."""
     warnings.simplefilter("ignore")
-    paths = sys.stdin.buffer.read().decode("utf-8").splitlines()
+    paths = list(filter(is_below, sys.stdin.buffer.read().decode("utf-8").split("\n")))
     if not hasattr(os, "fork"):
         processes = 1
     children = []

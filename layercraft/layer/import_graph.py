@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from layercraft.layer.tree import Tree
     from layercraft.target import Target
 
-FORMAT = 2
+FORMAT = 3
 """Another number when the same tree may get another answer, so that the cache's is not taken."""
 
 _ROOT = "python"
@@ -59,11 +59,11 @@ def needed_files(
     key = _key(tree, suspects, target) if cache else ""
     known = cache.read("needed", key) if cache else None
     if known is not None:
-        return known.decode().splitlines()
+        return [path for path in known.decode().split("\0") if path]
     with Contents() as contents:
         found = ImportGraph(tree, suspects, target, contents).needed()
     if cache:
-        cache.write("needed", key, "\n".join(found).encode())
+        cache.write("needed", key, "\0".join(found).encode())
     return found
 
 

@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 def replacing(path: Path) -> Generator[Path]:
     """Give a path beside `path` to write a file to; it takes the place of `path` when the block ends.
 
-    The folder is made when it is missing. When the block fails in whatever way, the temporary file
-    is removed and what stood at `path` is as it was.
+    The folder is made when it is missing, and a link is followed. When the block fails in whatever way,
+    the temporary file is removed and what stood at `path` is as it was.
 
     Raises:
-        OutputError: the block, the folder or the rename failed with an OSError.
+        OutputError: the block, the folder or the rename failed with an OSError, or what stands there is
+            no regular file.
     """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "no regular file"
+        raise OutputError(f"{path} cannot be written: it is {what}", hint="name another file")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with writing(path):

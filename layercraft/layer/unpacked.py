@@ -165,7 +165,7 @@ def _refuse_foreign(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     ours: set[str] = set()
     if MARKER in names:
-        ours = {MARKER, *(folder / MARKER).read_text(encoding="utf-8", errors="replace").splitlines()[1:]}
+        ours = {MARKER, *(folder / MARKER).read_text(encoding="utf-8", errors="replace").split("\n")[1:]}
     if foreign := sorted(names - ours):
         raise OutputError(
             f"{folder} holds {foreign[0]!r}, which is not layercraft's; nothing was changed there",

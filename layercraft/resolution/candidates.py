@@ -118,6 +118,8 @@ class WheelSelector:
             return self._rank_of_tags[tags]
         except KeyError:
             pythons, abis, platforms = (part.split(".") for part in tags.split("-"))
+            if "" in {*pythons, *abis, *platforms}:
+                return self._rank_of_tags.setdefault(tags, None)
             found = [
                 self._ranks[tag]
                 for python in pythons
