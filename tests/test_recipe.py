@@ -168,7 +168,7 @@ def test_the_shipped_recipes_are_five() -> None:
 @pytest.mark.parametrize("recipe", list_recipes([shipped_layers()]), ids=lambda recipe: str(recipe.name))
 def test_a_shipped_recipe_says_what_it_is_and_how_to_check_it(recipe: Recipe) -> None:
     assert recipe.description
-    assert recipe.license
+    assert recipe.license is None  # the wheels tell theirs
     assert recipe.verify.imports
     assert recipe.preset == "safe"
     assert layer_name(recipe.name) == recipe.name
