@@ -117,6 +117,13 @@ def test_a_needed_module_that_reads_files_keeps_the_data_of_its_folder() -> None
         b"import pathlib\nDATA = pathlib.Path(__file__).parent / '../tests/data'",
         b"import pkgutil\npkgutil.get_data('a', 'tests/data/x.csv')",
         b"import pkgutil\npkgutil.get_data(__package__, 'tests/data/x.csv')",
+        b"import os\nopen(f'{os.path.dirname(__file__)}/../tests/data/x.csv', 'r')",
+        b"import os\nABOVE = __file__[:-9]\nopen(f'{ABOVE}tests/data/{name}.csv')",
+        b"import os\nopen('%s/tests/data/%s.csv' % (os.path.dirname(os.path.dirname(__file__)), 'x'))",
+        b"import os\nopen('%(up)s/tests/data/x.csv' % {'up': os.path.dirname(os.path.dirname(__file__))})",
+        b"open(__file__.replace('b/core.py', 'tests/data/x.csv'), 'rb')",
+        b"open(__file__.replace('b/core.py','tests/data/x.csv',1))",
+        b"HERE = __file__[:-10]\nopen(HERE + '../tests/data/x.csv', 'r')",
     ],
 )
 def test_data_stays_whose_folder_is_named_by_a_source_that_reads_files(source: bytes) -> None:
@@ -133,6 +140,16 @@ def test_data_stays_alone_where_only_it_is_named() -> None:
     assert needed(files | {"a/core.py": source % b"f'tests/data/{name}'"}) == data
     assert needed(files | {"a/core.py": source % b"'tests', 'made', 'later'"}) == []
     assert needed(files | {"a/core.py": b'"""' + source % b"'tests', 'data'" + b'"""'}) == []
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["'tests', 'helper.py'", "'tests/helper.py'", "'x', 'tests/helper.py'", "f'{HERE}/tests/helper.py'"],
+)
+def test_a_source_that_is_named_by_its_path_stays_with_what_it_imports(named: str) -> None:
+    source = f"import os, runpy\nrunpy.run_path(os.path.join(os.path.dirname(__file__), {named}))"
+    assert needed(SUITE | {"a/core.py": source.encode()}) == HELPER
+    assert needed(SUITE | {"a/core.py": source.replace("__file__", "path").encode()}) == []
 
 
 def test_data_of_a_package_that_is_named_stays_with_it() -> None:

@@ -3,7 +3,8 @@
 Sources are parsed, never run, and the grammar of the Python that runs this is not asked. Imports count
 wherever they stand, in functions and in `try` too, save under conditions that are false on Lambda, such
 as TYPE_CHECKING. So do names of modules in strings: `import_module("a.tests")`, tables of lazy loaders,
-and entry points. Data stays where a source that reads files names its folder: `files("a") / "tests"`.
+and entry points. Data stays where a source that reads files names its folder: `files("a") / "tests"`. So
+does a source that another one names by its path.
 """
 
 from __future__ import annotations
@@ -34,8 +35,11 @@ _STRING = re.compile(r'"([\w.]+)"')
 _LOADS_BY_NAME = re.compile(r"\b(?:attach|import_module|__import__|__all__|_?submodules)\b")
 _LOADS_ANY = re.compile(rb"\b(?:import_module|__import__)\b")
 _BEGINNING = re.compile(rb"[\"']([\w.]*\w)\.(?=[{%\"'])")  # of f"a.tests.{name}" and "a.tests." + name
-_PATH = re.compile(rb"""["']([\w./+-]+(?:["']\s*[,/]\s*["'][\w./+-]+)*)(["']?)""")
-_BETWEEN = re.compile(r"""["']\s*[,/]\s*["']""")  # the parts of "a" / "b" and of join("a", "b")
+_PATH = re.compile(  # behind a quote, and within f"{here}/a", "%s/a" and "%(here)s/a"
+    rb"""(?:["'}]|%s(?=/)|\)s(?=/))([\w./+-]+(?:["']\s*[,/]\s*["'][\w./+-]+)*)(["']?)"""
+)
+_SLASH = re.compile(r"""["']\s*/\s*["']""")  # between the parts of "a" / "b"
+_COMMA = re.compile(r"""["']\s*,\s*["']""")  # of join("a", "b"), but of open("a/b", "r") too
 _LONG_STRING = re.compile(rb"""(\"{3}|'{3}).*?\1""", re.DOTALL)  # most are docstrings
 _READS_FILES = re.compile(rb"__file__|__path__|importlib(?:[._]|\s+import\s+)resources|pkgutil")
 _ENTRY_POINTS = ".dist-info/entry_points.txt"
@@ -126,7 +130,7 @@ class ImportGraph:
         """
         if any(self._word.search(mention) for mention in mentions(source)):
             return True
-        return any(source[m.start() - 1 : m.start()] in b"\"'./" for m in self._word.finditer(source))
+        return any(source[m.start() - 1 : m.start()] in b"\"'./}" for m in self._word.finditer(source))
 
     def _read(self, path: str) -> bytes:
         entry = self._tree.entries[path]
@@ -193,14 +197,13 @@ class ImportGraph:
         parents = sorted(folders_of([path]))
         for match in _PATH.finditer(_LONG_STRING.sub(b"", source)):
             if self._word.search(match[0]):
-                name = _BETWEEN.sub("/", match[1].decode())
-                name = (name if match[2] else name.rpartition("/")[0]).strip("./")
-                package, slash, rest = name.partition("/")
-                named = f"{_ROOT}/{package.replace('.', '/')}{slash}{rest}"
-                for place in (named, *(f"{each}/{name}" for each in parents)):
-                    self._keep_all(place, only_data=True)
-                    if place in self._suspects and not self._importable.named(place):
-                        self._keep(place)
+                for name in _paths(match[1].decode(), whole=bool(match[2])):
+                    package, slash, rest = name.partition("/")
+                    named = f"{_ROOT}/{package.replace('.', '/')}{slash}{rest}"
+                    for place in (named, *(f"{each}/{name}" for each in parents)):
+                        self._keep_all(place, only_data=True)
+                        if place in self._suspects:
+                            self._keep(place)
 
     def _keep_all(self, folder: str | None, *, only_data: bool = False) -> None:
         """Let the suspects in and below a folder stay, if there is nothing else in it."""
@@ -209,6 +212,22 @@ class ImportGraph:
         for path in sorted(self._suspects):
             if path.startswith(f"{folder}/") and not (only_data and self._importable.named(path)):
                 self._keep(path)
+
+
+def _paths(text: str, *, whole: bool) -> Iterable[str]:
+    """Give the paths that strings with commas or slashes between them may stand for.
+
+    A comma may join parts, as in `join("a", "b")`, or not, as in `open("a/b", "r")`: so what stands
+    before, between and behind commas may be a path too, unless it is a single name: else
+    `join("tests", "made", "later")` would name "tests". Of a text that is not whole, for it ends in what
+    only a run can tell, the folder is taken.
+    """
+    parts = _COMMA.split(_SLASH.sub("/", text))
+    if not whole:
+        parts[-1] = parts[-1].rpartition("/")[0]
+    ends = ("/".join(filter(None, parts[count:])).strip("./") for count in range(len(parts)))
+    alone = (part.strip("./") for part in parts)
+    return dict.fromkeys([next(ends), *(path for path in chain(ends, alone) if "/" in path)])
 
 
 def _folder(paths: Sequence[str]) -> str | None:
