@@ -15,6 +15,7 @@ from layercraft.host.interpreters import find_interpreters, read_interpreter
 from layercraft.layer.bytecode import compile_sources
 from layercraft.layer.contents import Contents
 from layercraft.layer.tree import Tree
+from layercraft.layer.unpacked import folders_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,6 +96,25 @@ def test_what_cannot_be_compiled_or_imported_stays_as_it_is(tmp_path: Path) -> N
     change = compiled(inline_tree(files), "only", tmp_path / "s")
     assert set(change.tree.entries) == set(files)
     assert change.files == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "files", "without"),
+    [
+        ("only", ["a/y.py", "a/y.pyc/data", "a/z.py"], "a/y.py"),
+        ("unchecked-hash", ["a/y.py", "a/y.pyc/z.py", "b.py"], "a/y.py"),
+        ("unchecked-hash", ["a/y.py", "a/__pycache__", "b.py"], "a/y.py"),
+        ("unchecked-hash", ["a/y.py", f"a/__pycache__/y.{SUFFIX}/x", "a/z.py"], "a/y.py"),
+    ],
+)
+def test_a_source_whose_bytecode_has_no_free_place_stays_without_it(
+    tmp_path: Path, mode: str, files: list[str], without: str
+) -> None:
+    tree = inline_tree({f"python/{path}": b"x = 1\n" for path in files})
+    change = compiled(tree, mode, tmp_path / "s")
+    assert f"python/{without}" in change.tree.entries
+    assert len(change.added) == sum(path.endswith(".py") for path in files) - 1
+    assert folders_of(change.tree.entries).isdisjoint(change.tree.entries)
 
 
 def test_no_code_of_a_package_runs(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from layercraft.host.processes import run
 from layercraft.layer.change import Change, Reason
 from layercraft.layer.output import writing
 from layercraft.layer.tree import DiskFile, Entry
-from layercraft.layer.unpacked import write_files
+from layercraft.layer.unpacked import folders_of, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -47,19 +47,21 @@ def compile_sources(  # noqa: PLR0913 (what compiling needs)
     With `mode` "only" it takes the sources' place, but for those that are read at run time (see
     sources_read.toml; `requires` gives what each distribution requires). The interpreter must be of the
     target's minor version; it compiles, and runs no package's code. `staging` is an empty folder that
-    the caller keeps until the layer is written. Sources that cannot be compiled stay as they are.
+    the caller keeps until the layer is written. Sources that cannot be compiled stay as they are, and so
+    do those whose bytecode would lie where a folder is, or below a file.
 
     Raises:
         OutputError: the staging folder cannot be written, or the interpreter failed.
     """
-    sources = {path: entry for path, entry in tree.entries.items() if _is_source(path)}
+    kept = _kept(tree, requires) if mode == "only" else tree.distributions.keys() | {""}
+    places = _places(tree, kept, interpreter.version)
+    sources = {path: tree.entries[path] for path in places}
     with writing(staging):
         folder, results = staging / "sources", staging / "compiled"
         folder.mkdir()
         results.mkdir()
     write_files(tree.with_entries(sources), folder, reporter=reporter)
     seconds = _compiled(interpreter, sources, staging)
-    kept = _kept(tree, requires) if mode == "only" else tree.distributions.keys() | {""}
     entries = dict(tree.entries)
     count = 0
     for path, source in sources.items():
@@ -67,10 +69,8 @@ def compile_sources(  # noqa: PLR0913 (what compiling needs)
         if not compiled.is_file():
             continue
         count += 1
-        if source.owner in kept:
-            place = _cached(path, interpreter.version)
-        else:
-            place = f"{path}c"
+        place = places[path]
+        if source.owner not in kept:
             del entries[path]
         entries[place] = _entry(place, compiled, source.owner)
     reporter.notice(
@@ -79,6 +79,18 @@ def compile_sources(  # noqa: PLR0913 (what compiling needs)
     )
     reporter.notice("the layer is only as reproducible as the Python that compiled it: releases differ")
     return Change.between(tree, entries, Reason(source="bytecode", rule=mode))
+
+
+def _places(tree: Tree, kept: Collection[str], version: tuple[int, int, int]) -> dict[str, str]:
+    """Give each source with the free place of its bytecode: beside it where its owner is in `kept`."""
+    folders = folders_of(tree.entries)
+    places = {}
+    for path in filter(_is_source, tree.entries):
+        place = _cached(path, version) if tree.entries[path].owner in kept else f"{path}c"
+        # While compiling, all bytecode lies at f"{path}c".
+        if folders.isdisjoint((place, f"{path}c")) and folders_of([place]).isdisjoint(tree.entries):
+            places[path] = place
+    return places
 
 
 def _is_source(path: str) -> bool:
