@@ -76,6 +76,7 @@ def test_the_newest_patch_release_comes_first(tmp_path: Path) -> None:
         ("echo 'pyenv: python3.13: command not found' >&2; exit 127", "does not run: pyenv: python3.13"),
         ("echo hello", "is no Python"),
         ("echo '[]'", "is no Python"),
+        ("true", "is no Python: it said nothing"),
         ("echo '{}'", "is no Python"),
         ("kill -9 $$", "does not run: exit code -9"),
     ],
@@ -96,6 +97,16 @@ def test_a_missing_or_wrong_python_that_was_named_is_told(tmp_path: Path) -> Non
         read_interpreter(PYTHON, (2, 7), HERE.machine)
     with pytest.raises(UsageError, match=r"and the layer needs Python .* for s390x"):
         read_interpreter(PYTHON, VERSION, "s390x")
+
+
+def test_a_python_that_was_named_in_the_working_folder_is_not_sought_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    link(tmp_path / "mine")
+    assert read_interpreter(Path("./mine"), VERSION, HERE.machine).executable == PYTHON
+    program(tmp_path / "shim", f'exec {tmp_path}/mine "$@"')
+    assert read_interpreter(Path("shim"), VERSION, HERE.machine).executable == PYTHON
 
 
 def test_the_python_that_was_named_is_read() -> None:

@@ -159,7 +159,7 @@ def _asked(path: Path, source: str, search_path: str, *, any_build: bool) -> Int
     problem = ""
     for libraries in ("", beside):
         environment = {"PATH": search_path} | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
-        answer, problem = answer_of([path], environment)
+        answer, problem = answer_of([path.absolute()], environment)  # a bare name is sought on PATH
         if answer:
             return _interpreter(answer, source, libraries, any_build=any_build)
     raise _UnfitError(problem)
@@ -178,7 +178,7 @@ def answer_of(command: Sequence[str | Path], environment: Mapping[str, str]) -> 
     if ended.code:
         lines = _last_lines(ended.err)
         return "", f"does not run: {lines or f'exit code {ended.code}'}"
-    return ended.out.decode("utf-8", "replace"), ""
+    return ended.out.decode("utf-8", "replace"), "" if ended.out else "is no Python: it said nothing"
 
 
 def _interpreter(answer: str, source: str, libraries: str, *, any_build: bool) -> Interpreter:
