@@ -19,6 +19,7 @@ _OPTIONS = ("-H", "-L", "-P")
 _OR = ("-o", "-or")
 _ACTIONS = {"-delete": "remove", "-prune": "prune", "-print": "print", "-print0": "print"}
 _EXECUTING = ("-exec", "-execdir")
+_DEEPEST = 50  # of `!` and parentheses in each other; no script that a person wrote comes near
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ def removal_of(command: Sequence[Word]) -> str:
 class _Parser:
     def __init__(self, words: Sequence[Word]) -> None:
         self._words = list(words)
+        self._depth = 0
 
     @property
     def at_end(self) -> bool:
@@ -113,6 +115,14 @@ class _Parser:
         return found
 
     def _single(self) -> list[Alternative]:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise NotConvertibleError(f"it nests more than {_DEEPEST} tests in each other")
+        found = self._one()
+        self._depth -= 1
+        return found
+
+    def _one(self) -> list[Alternative]:
         word = self._take()
         if word.text in ("!", "-not"):
             return _none_of(self._single())

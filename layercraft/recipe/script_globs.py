@@ -111,11 +111,22 @@ class _Reader:
             if word.text.startswith("-"):
                 continue
             for path in _alternatives(word.pattern):
-                inside = self._inside(path)
+                inside = self._inside(self._matched(path))
                 if inside is not None:
                     # A shell's * takes no hidden files.
                     parts = ["[!.]*" if part == "*" else part for part in inside.split("/")]
                     yield exactly("/".join(parts)) if inside else "*"
+
+    def _matched(self, pattern: str) -> str:
+        """Put the way to `python/` in the place of wildcards that match it: `/tmp/layer/*` takes it whole."""
+        parts, way = self._absolute(pattern).split("/"), ROOT.split("/")
+        for position, (part, real) in enumerate(zip(parts, way, strict=False)):
+            if "[" in part:
+                raise NotConvertibleError(f"whether {part} matches {real} is not looked into")
+            if not fnmatchcase(real, part):
+                break
+            parts[position] = real
+        return "/".join(parts)
 
     def _above(self, start: str) -> str:
         """Give the way from a folder down to `python/`; "" where it is that folder or another one."""
