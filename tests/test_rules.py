@@ -96,6 +96,18 @@ def test_metadata_stays_while_another_file_of_its_folder_does(tmp_path: Path) ->
     assert listener.warnings == []
 
 
+def test_a_rule_that_matches_only_metadata_that_must_stay_is_told(tmp_path: Path) -> None:
+    listener = Listener()
+    (change,) = clean(
+        tree_of(tmp_path, WheelDraft(name="a")), rules("*.dist-info/METADATA"), reporter=listener
+    )
+    assert change.removed == ()
+    (warning,) = listener.warnings
+    assert warning.endswith(
+        "*.dist-info/METADATA matches no file that may go: METADATA goes only with its whole folder"
+    )
+
+
 def test_a_whole_dist_info_folder_goes_with_a_warning(tmp_path: Path) -> None:
     listener = Listener()
     tree = tree_of(tmp_path, WheelDraft(name="b"), WheelDraft(name="a"), WheelDraft(name="c"))

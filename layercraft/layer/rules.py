@@ -84,7 +84,8 @@ def clean(  # noqa: PLR0913 (what stays is decided by several who know)
     paths that rules with `unless_imported` would take; it gives those that must stay, which are all of
     them where nobody else is asked. METADATA goes only together with its whole `.dist-info` folder,
     because importlib.metadata takes a folder without it for a distribution without a version.
-    A rule that matches no file is told as a warning, and so is the loss of METADATA.
+    A rule that matches no file, or only METADATA that must stay, is told as a warning, and so is the
+    loss of METADATA.
     """
     entries = [entry for entry in tree.entries.values() if entry.path.startswith(_ROOT)]
     kept = {entry.path for rule in keep for entry in _matched(rule, entries, reporter)}
@@ -98,7 +99,11 @@ def clean(  # noqa: PLR0913 (what stays is decided by several who know)
     suspects = suspected.keys() - taken.keys()
     staying = set(needed(tree.without(taken), suspects)) if suspects else set()
     taken |= {path: position for path, position in suspected.items() if path in suspects - staying}
-    _spare_metadata(tree, taken)
+    spared = _spare_metadata(tree, taken)
+    for position in sorted(spared - set(taken.values())):
+        reporter.warning(
+            f"{rules[position].reason} matches no file that may go: METADATA goes only with its whole folder"
+        )
     _tell_lost_metadata(tree, rules, taken, reporter)
     return tuple(_changes(tree, rules, taken))
 
@@ -156,12 +161,11 @@ def _exempt_owners(rule: Rule, tree: Tree, requires: Mapping[str, Collection[str
     return exempt
 
 
-def _spare_metadata(tree: Tree, taken: dict[str, int]) -> None:
-    """Leave METADATA where any other file of its folder stays."""
+def _spare_metadata(tree: Tree, taken: dict[str, int]) -> set[int]:
+    """Leave METADATA where any other file of its folder stays; give the rules that would have taken it."""
     staying = {path.rpartition(".dist-info/")[0] for path in tree.entries if path not in taken}
-    for path in [path for path in taken if path.endswith(_METADATA)]:
-        if path.removesuffix(_METADATA) in staying:
-            del taken[path]
+    metadata = [path for path in taken if path.endswith(_METADATA)]
+    return {taken.pop(path) for path in metadata if path.removesuffix(_METADATA) in staying}
 
 
 def _tell_lost_metadata(
