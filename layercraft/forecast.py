@@ -13,6 +13,8 @@ from layercraft.supply import Job, lock_of
 from layercraft.target import UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from layercraft.events import Reporter
     from layercraft.layer.change import Change
     from layercraft.layer.record import RecordedChange
@@ -30,7 +32,8 @@ class Forecast:
     """What a build would make.
 
     `sizes.unzipped` is exact when `bounds` is empty; zipped sizes are close, because hashes in RECORD
-    that nobody has computed are stood in for. `bounds` are steps that need the files themselves.
+    that nobody has computed are stood in for. `bounds` are steps that need the files themselves; a build
+    has no fewer unzipped bytes than are left when all of them save the most that they can.
     `packed` are the bytes of all wheels, `fetched` those that were read of them for this.
     """
 
@@ -86,7 +89,7 @@ def plan(
     changes, bounds = foreseen(job, Tree.of(wheels, target), locked.lock, donors)
     tree = changes[-1].tree
     tell_conflicts(tree, job)
-    _tell_too_large(tree, job)
+    _tell_too_large(tree, bounds, job)
     return Forecast(
         name=recipe.name,
         locked=locked,
@@ -115,10 +118,19 @@ def _sizes(tree: Tree) -> SizeReport:
     return SizeReport(files=tuple(files), zipped=zip_size(tree))
 
 
-def _tell_too_large(tree: Tree, job: Job) -> None:
-    from layercraft.layer.sizes import check_limit
+def _tell_too_large(tree: Tree, bounds: Iterable[Bound], job: Job) -> None:
+    """Warn of a tree over the limit, for sure only where nothing that a build may still save can help."""
+    from layercraft.layer.sizes import check_limit, human_size
 
+    limit = job.recipe.limits.unzipped or UNZIPPED_LIMIT
+    saved = min(tree.size, sum(bound.at_most for bound in bounds))
     try:
-        check_limit(tree, job.recipe.limits.unzipped or UNZIPPED_LIMIT)
+        check_limit(tree, limit)
     except LayerTooLargeError as error:
-        job.reporter.warning(f"a build would be refused: {error.message}")
+        if tree.size - saved > limit:
+            job.reporter.warning(f"a build would be refused: {error.message}")
+            return
+        job.reporter.warning(
+            f"a build may be refused: {error.message}; "
+            f"steps known by building only may save up to {human_size(saved)} of it"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement
@@ -16,7 +17,7 @@ from layercraft.resolution.resolver import Resolution, pin_of, resolve
 from layercraft.target import UNZIPPED_LIMIT, other_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from layercraft.events import Reporter
     from layercraft.host.interpreters import Interpreter
@@ -98,7 +99,8 @@ def locked_wheels(job: Job) -> tuple[Locked, tuple[Wheel, ...]]:
 def lock_of(job: Job, likely: Callable[[Pin], None]) -> Locked:
     """Resolve, or read the lock given, and keep what the guards leave out apart.
 
-    `likely` is told each wheel that a running resolution chooses for the layer.
+    `likely` is told each wheel that a running resolution chooses for the layer. A lock that does not
+    answer the recipe's requirements is taken, with a warning for each of them.
 
     Raises:
         LayercraftError: there is no answer, the lock cannot be read, or nothing is left in it.
@@ -109,6 +111,8 @@ def lock_of(job: Job, likely: Callable[[Pin], None]) -> Locked:
         from layercraft.resolution.lockfile import read_lock
 
         lock = read_lock(job.options.lock, job.target)
+        for line in _stale(job, lock):
+            job.reporter.warning(line)
     else:
 
         def decided(candidate: Candidate) -> None:
@@ -127,6 +131,27 @@ def lock_of(job: Job, likely: Callable[[Pin], None]) -> Locked:
         )
     donors = {text: _donor(text, job, lock) for text in _donating(job.recipe)}
     return Locked(lock=lock, resolution=resolution, pins=pins, left_out=left_out, donors=donors)
+
+
+def _stale(job: Job, lock: Lock) -> Iterator[str]:
+    """Tell each requirement of the recipe that a lock given does not answer, with the way out."""
+    from layercraft.resolution.requirements import ActiveRequirements
+
+    active = ActiveRequirements(job.target.markers)
+    versions = {pin.name: pin.version for pin in lock.pins}
+    excluded = (*job.recipe.exclude, *job.options.exclude, *lock.excluded)
+    way_out = f"make another with `layercraft lock {job.recipe.name}`"
+    for asked in job.recipe.requirements.requirements:
+        holds = False
+        with suppress(InvalidRequirement):  # a resolution would refuse the marker; a lock does not need it
+            holds = active.holds(asked.requirement.marker, "")
+        if not holds or any(fnmatchcase(asked.name, glob) for glob in excluded):
+            continue
+        version = versions.get(asked.name)
+        if version is None:
+            yield f"{asked.source}: {job.options.lock} has no {asked}; {way_out}"
+        elif not asked.requirement.specifier.contains(version, prereleases=True):
+            yield f"{asked.source}: {job.options.lock} has {asked.name} {version}, not {asked}; {way_out}"
 
 
 def _donating(recipe: Recipe) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from layercraft.events import SILENT
 from layercraft.layer.change import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from layercraft.events import Reporter
@@ -31,10 +31,15 @@ MOST_TOLD = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """A step whose effect cannot be foreseen: `at_most` are the unzipped bytes that it can save."""
+    """A step whose effect cannot be foreseen.
+
+    `at_most` are the unzipped bytes that it can save, those of RECORD's lines included. Where it
+    `may_grow`, the layer may also become larger, by how much nobody can tell.
+    """
 
     reason: Reason
     at_most: int
+    may_grow: bool = False
 
 
 def transformed(
@@ -86,25 +91,53 @@ def foreseen(
 
     changes = _cleaned(job, tree, locked, lambda _, suspects: suspects, job.reporter)
     farthest = _cleaned(job, tree, locked, lambda _, __: (), SILENT)
-    bounds = [
-        Bound(reason=most.reason, at_most=most.saved)
-        for sure, most in zip(changes, farthest, strict=True)
-        if most.saved > sure.saved
+    suspected = [
+        (most.reason, _paths(most) - _paths(sure)) for sure, most in zip(changes, farthest, strict=True)
     ]
     changes += _with_files(job, _after(changes, tree), donors)
     tree = _after(changes, tree)
+    records = rewrite_records(tree, unknown=_of_right_length)
+    bounds = (
+        *_bounds_of_rules(tree, suspected, records.tree.size),
+        *_bounds_of_steps(job, tree, records.tree.size),
+    )
+    return (*changes, records), bounds
+
+
+def _paths(change: Change) -> set[str]:
+    return {entry.path for entry in change.removed}
+
+
+def _bounds_of_rules(
+    tree: Tree, suspected: Iterable[tuple[Reason, Collection[str]]], size: int
+) -> Iterator[Bound]:
+    """Bound the rules that read imports; the whole tree has `size` bytes with its RECORDs."""
+    from layercraft.layer.dist_info import rewrite_records
+
+    for reason, paths in suspected:
+        if paths:
+            least = rewrite_records(tree.without(paths), unknown=_of_right_length).tree.size
+            yield Bound(reason=reason, at_most=size - least)
+
+
+def _bounds_of_steps(job: Job, tree: Tree, size: int) -> Iterator[Bound]:
+    """Bound strip, bytecode and script.
+
+    A file has more bytes than its line of RECORD can lose digits, and neither a stripped file nor
+    bytecode is ever empty: so the files' own sizes bound their lines too.
+    """
     if job.recipe.strips(job.options):
         from layercraft.layer.strip import REASON, may_be_stripped
 
         suspects = sum(entry.size for entry in tree.entries.values() if may_be_stripped(entry, tree))
-        bounds.append(Bound(reason=REASON, at_most=suspects))
-    records = rewrite_records(tree, unknown=_of_right_length)
+        yield Bound(reason=REASON, at_most=suspects)
     bytecode = job.recipe.bytecode(job.options)
     if bytecode != "none":
-        bounds.append(Bound(reason=Reason(source="bytecode", rule=bytecode), at_most=records.tree.size))
+        sources = sum(entry.size for entry in tree.entries.values() if entry.path.endswith(".py"))
+        reason = Reason(source="bytecode", rule=bytecode)
+        yield Bound(reason=reason, at_most=sources if bytecode == "only" else 0, may_grow=True)
     if job.recipe.script and job.options.preset != "none":
-        bounds.append(Bound(reason=Reason(source=job.recipe.script.name), at_most=records.tree.size))
-    return (*changes, records), tuple(bounds)
+        yield Bound(reason=Reason(source=job.recipe.script.name), at_most=size, may_grow=True)
 
 
 def _of_right_length(content: Content, contents: Contents) -> Recorded:

@@ -60,7 +60,28 @@ def test_the_exit_code_tells_a_difference_only_when_asked(layercraft: CommandLin
 def test_a_step_that_is_not_applied_is_told(layercraft: CommandLine) -> None:
     layercraft.write({"layers/mine/requirements.txt": "plain\n", "layers/mine/cleanup.sh": "true\n"})
     ran = layercraft.must("diff", "mine@3.12", "mine@3.13")
-    assert "note: mine@3.12: cleanup.sh is not applied: only a build can tell what it takes" in ran.err
+    assert "note: mine@3.12: cleanup.sh is not applied: only a build can tell what it does" in ran.err
+    assert compared(layercraft, "mine@3.12", "mine@3.13")["not_applied"] == [
+        {"operand": f"mine@{version}", "source": "cleanup.sh", "rule": ""} for version in ("3.12", "3.13")
+    ]
+
+
+@pytest.mark.parametrize(
+    "extra", [{"cleanup.sh": "true\n"}, {"layer.toml": "[cleanup]\nbytecode = 'unchecked-hash'\n"}]
+)
+def test_layers_with_steps_that_are_not_applied_are_never_called_the_same(
+    layercraft: CommandLine, extra: dict[str, str]
+) -> None:
+    layercraft.write({"layers/bare/layer.toml": "[cleanup]\npreset = 'none'\n"})
+    layercraft.write({f"layers/{name}/requirements.txt": "plain\n" for name in ("bare", "more")})
+    layercraft.write({f"layers/more/{name}": text for name, text in extra.items()})
+    for operands in (("bare", "more"), ("more", "bare")):
+        assert compared(layercraft, *operands)["same"] is None
+        ran = layercraft("diff", *operands, "--exit-code")
+        assert ran.code == 1
+        assert "same" not in ran.out
+    told = compared(layercraft, "bare", "bare", "--exit-code")
+    assert (told["same"], told["not_applied"]) == (True, [])
 
 
 @pytest.mark.parametrize(

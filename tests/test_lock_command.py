@@ -4,6 +4,7 @@ import tomllib
 import zipfile
 from typing import TYPE_CHECKING
 
+import pytest
 from packaging.pylock import Pylock, is_valid_pylock_path
 
 if TYPE_CHECKING:
@@ -120,6 +121,43 @@ def test_a_recipe_trims_what_a_lock_brings(layercraft: CommandLine) -> None:
     with zipfile.ZipFile(layercraft.outputs / "mine_3_13_x86_64.zip") as reader:
         assert "python/plain-1.0.dist-info/METADATA" in reader.namelist()
         assert not any("tests" in name for name in reader.namelist())
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("lib", "LOCK has no lib; "),
+        ("plain>=1.1", "LOCK has plain 1.0, not plain>=1.1; "),
+        ("lib; python_version < '3'", None),
+        ("lib; platform_release ~= 'odd'", None),
+        ("kept-out", None),
+        ("left-out", None),
+        ("Plain[any]==1.*", None),
+    ],
+)
+def test_a_requirement_that_a_lock_does_not_answer_is_a_warning(
+    layercraft: CommandLine, line: str, warning: str | None
+) -> None:
+    lock = "pylock.mine_3_13_x86_64.toml"
+    layercraft.write({"layers/mine/requirements.txt": "plain<1.1\nleft-out\n"})
+    layercraft.must("lock", "mine", "--exclude", "left-out")
+    layercraft.write(
+        {
+            "layers/mine/requirements.txt": f"plain\n{line}\n",
+            "layers/mine/layer.toml": "exclude = ['kept-*']\n",
+        }
+    )
+    for command in ("plan", "build"):
+        ran = layercraft.must(command, "mine", "--lock", lock)
+        told = [each for each in ran.err.splitlines() if each.startswith("warning: ")]
+        source = "warning: layers/mine/requirements.txt, line 2: "
+        way_out = "make another with `layercraft lock mine`"
+        assert told == ([source + warning.replace("LOCK", lock) + way_out] if warning else [])
+
+
+def test_a_lock_without_a_recipe_is_no_cause_for_warnings(layercraft: CommandLine) -> None:
+    layercraft.must("lock", "--require", "plain<1.1", "--name", "mine")
+    assert "warning" not in layercraft.must("plan", "--lock", "pylock.mine_3_13_x86_64.toml").err
 
 
 def test_a_lock_of_another_tool_gives_the_wheels_of_the_target(

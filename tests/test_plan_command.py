@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from elf_sections import SectionedElf
+from probed_layers import HERE, PYTHON
 from wheelhouse import WheelDraft, record_bytes, zip_bytes
 from world import huge
 
@@ -26,6 +28,11 @@ def planned(layercraft: CommandLine, *arguments: str) -> dict[str, Any]:
 def built(layercraft: CommandLine, *arguments: str) -> dict[str, Any]:
     (document,) = layercraft.must("build", *arguments, "--json", "--no-check").document["layers"]
     return dict(document)
+
+
+def least(plan: dict[str, Any]) -> int:
+    """Give the bytes that a build has at least, as a plan tells them."""
+    return int(plan["sizes"]["unzipped"] - sum(bound["at_most"] for bound in plan["bounds"]))
 
 
 @pytest.mark.parametrize("preset", ["safe", "none"])
@@ -84,8 +91,8 @@ def test_a_script_is_not_run_and_what_it_may_save_is_bounded(layercraft: Command
     plan = planned(layercraft, "mine")
     (bound,) = plan["bounds"]
     assert (bound["source"], bound["at_most"]) == ("cleanup.sh", plan["sizes"]["unzipped"])
-    least = plan["sizes"]["unzipped"] - bound["at_most"]
-    assert least <= built(layercraft, "mine")["sizes"]["unzipped"] < plan["sizes"]["unzipped"]
+    assert bound["may_grow"]
+    assert least(plan) <= built(layercraft, "mine")["sizes"]["unzipped"] < plan["sizes"]["unzipped"]
     ran = layercraft.must("plan", "mine")
     assert "Known by building only (unzipped, at most)" in ran.out
     assert planned(layercraft, "mine", "--preset", "none")["bounds"] == []
@@ -98,6 +105,42 @@ def test_a_rule_that_reads_imports_is_not_applied_and_its_most_is_told(layercraf
     (tests,) = [each for each in build["build"]["changes"] if each["rule"] == bound["rule"]]
     assert 0 < tests["saved"] <= bound["at_most"]
     assert build["sizes"]["unzipped"] < plan["sizes"]["unzipped"]
+
+
+def test_the_bounds_hold_the_lines_of_record_of_what_may_go(
+    layercraft: CommandLine, index: LocalIndex
+) -> None:
+    tests = {f"odd/tests/test_{number}.py": b"" for number in range(50)}
+    index.add(WheelDraft(name="odd", files={"odd/__init__.py": b"", **tests}))
+    plan = planned(layercraft, "--require", "odd", "--preset", "small")
+    build = built(layercraft, "--require", "odd", "--preset", "small")
+    assert build["sizes"]["unzipped"] < plan["sizes"]["unzipped"]
+    assert build["sizes"]["unzipped"] == least(plan)
+
+
+@pytest.mark.parametrize("mode", ["only", "unchecked-hash"])
+def test_bytecode_may_grow_the_layer_and_saves_no_more_than_is_told(
+    layercraft: CommandLine, mode: str
+) -> None:
+    layercraft.write(
+        {
+            "layers/mine/requirements.txt": "toolkit\n",
+            "layers/mine/layer.toml": f"[cleanup]\nstrip = true\nbytecode = '{mode}'\n",
+        }
+    )
+    python = ("-r", HERE.markers["python_version"], "-a", HERE.architecture)
+    plan = planned(layercraft, "mine", *python)
+    build = built(layercraft, "mine", *python, "--python", str(PYTHON))
+    bound = next(each for each in plan["bounds"] if each["source"] == "bytecode")
+    (change,) = [each for each in build["build"]["changes"] if each["source"] == "bytecode"]
+    assert bound["may_grow"]
+    assert change["saved"] <= bound["at_most"]
+    assert bound["at_most"] == 0 or mode == "only"
+    assert build["sizes"]["unzipped"] >= least(plan)
+    shown = layercraft.must("plan", "mine", *python).out.splitlines()
+    (line,) = [each for each in shown if each.startswith(f"  bytecode: {mode}")]
+    assert line.endswith("may grow, by how much is not known")
+    assert ("-" in line.removeprefix(f"  bytecode: {mode}")) == (mode == "only")
 
 
 def test_a_file_that_no_record_hashes_is_counted_to_the_byte_too(
@@ -119,6 +162,28 @@ def test_a_layer_over_the_limit_is_a_warning(layercraft: CommandLine, index: Loc
     ran = layercraft.must("plan", "--require", "huge")
     assert "warning: a build would be refused: the layer has 250.0 MB unzipped" in ran.err
     assert "(100%)" in ran.out
+
+
+def test_what_may_still_be_saved_leaves_open_whether_a_build_is_refused(
+    layercraft: CommandLine, index: LocalIndex
+) -> None:
+    library = SectionedElf().packed()
+    index.add(WheelDraft(name="fast", files={"fast/libfast.so": library, "fast/data.bin": bytes(9000)}))
+
+    def warned(limit: int) -> str:
+        layercraft.write(
+            {
+                "layers/mine/requirements.txt": "fast\n",
+                "layers/mine/layer.toml": f"[cleanup]\nstrip = true\n\n[limits]\nunzipped = {limit}\n",
+            }
+        )
+        return layercraft.must("plan", "mine").err
+
+    size = planned(layercraft, "--require", "fast")["sizes"]["unzipped"]
+    assert "refused" not in warned(size)
+    assert "warning: a build may be refused: the layer has" in warned(size - 1)
+    assert "may be refused" in warned(size - len(library))
+    assert "warning: a build would be refused: the layer has" in warned(size - len(library) - 1)
 
 
 def test_a_lock_is_planned_and_what_would_change_it_refused(layercraft: CommandLine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,13 +24,18 @@ from layercraft.cli.parameters import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from layercraft.console import Console
+    from layercraft.layer.change import Reason
     from layercraft.layer.comparison import Comparison, Difference
     from layercraft.layer.sizes import Grouping, SizeReport
     from layercraft.sources import Sources
 
 _PLANNED = re.compile(r"(?P<name>[^@]+)(?:@(?P<runtime>[\w.]+)(?:-(?P<architecture>\w+))?)?")
 _GROUPINGS: tuple[Grouping, ...] = ("distribution", "folder", "file")
+_SAME = "the same bytes at the same paths"
+_NOT_KNOWN = "no difference is planned; whether there is one, only builds can tell: steps were not applied"
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -39,7 +45,7 @@ def diff(  # noqa: PLR0913 (a command's options are its parameters)
     *,
     top: Top = 10,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 1 when the two differ, as git diff does.")
+        bool, typer.Option("--exit-code", help="End with 1 when the two differ, or may differ.")
     ] = False,
     index_url: IndexUrl = None,
     index_api: IndexApiOption = "json",
@@ -53,37 +59,49 @@ def diff(  # noqa: PLR0913 (a command's options are its parameters)
 
     console = console_for(as_json=as_json, quiet=quiet)
     with sources(index_url, index_api, cache_dir, offline=offline) as opened:
-        old, new = (_sizes(operand, opened, console) for operand in (before, after))
-    comparison = Comparison.of(old, new)
-    _show(console, comparison, f"{before} -> {after}", top)
+        old, new = (_sized(operand, opened, console) for operand in (before, after))
+    comparison = Comparison.of(old.sizes, new.sizes)
+    open_steps = {operand: sized.not_applied for operand, sized in ((before, old), (after, new))}
+    known = not any(open_steps.values())
+    console.out(f"{before} -> {after}")
+    if comparison.same:
+        console.out(_SAME if known else _NOT_KNOWN)
+    _show(console, comparison, top)
     if as_json:
-        console.document({"before": before, "after": after, **_document(comparison, top)})
-    raise typer.Exit(1 if exit_code and not comparison.same else 0)
+        same = {"same": comparison.same if known else None, "not_applied": _steps_document(open_steps)}
+        console.document({"before": before, "after": after, **same, **_document(comparison, top)})
+    raise typer.Exit(1 if exit_code and not (known and comparison.same) else 0)
 
 
-def _sizes(operand: str, opened: Sources, console: Console) -> SizeReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sized:
+    """An operand's sizes, and the steps that only a build of it can apply."""
+
+    sizes: SizeReport
+    not_applied: tuple[Reason, ...] = ()
+
+
+def _sized(operand: str, opened: Sources, console: Console) -> _Sized:
     """Read a zip's sizes; what is no file is planned as a recipe."""
     from layercraft.forecast import plan
     from layercraft.layer.zip_sizes import read_sizes
 
     match = _PLANNED.fullmatch(operand)
     if Path(operand).is_file() or operand.endswith(".zip") or not match:
-        return read_sizes(Path(operand))
+        return _Sized(sizes=read_sizes(Path(operand)))
     recipe = recipe_named(match["name"])
     target = read_target(match["runtime"], match["architecture"], console)
     forecast = plan(recipe, target, sources=opened, reporter=console)
-    for bound in forecast.bounds:
-        console.notice(f"{operand}: {bound.reason} is not applied: only a build can tell what it takes")
-    return forecast.sizes
+    not_applied = tuple(bound.reason for bound in forecast.bounds)
+    for reason in not_applied:
+        console.notice(f"{operand}: {reason} is not applied: only a build can tell what it does")
+    return _Sized(sizes=forecast.sizes, not_applied=not_applied)
 
 
-def _show(console: Console, comparison: Comparison, heading: str, top: int) -> None:
+def _show(console: Console, comparison: Comparison, top: int) -> None:
     from layercraft.cli.reports import TITLES
     from layercraft.console import columns
 
-    console.out(heading)
-    if comparison.same:
-        console.out("the same bytes at the same paths")
     console.out(console.styled("Size (before, after, difference)", "title"))
     for line in columns(_totals(comparison)):
         console.out(f"  {line}")
@@ -123,7 +141,6 @@ def _document(comparison: Comparison, top: int) -> dict[str, Any]:
     """Give a comparison as JSON values; each pair is before and after, sizes in bytes."""
     old, new = comparison.before, comparison.after
     return {
-        "same": comparison.same,
         "unzipped": [old.unzipped, new.unzipped],
         "zipped": [old.zipped, new.zipped],
         "files": [len(old.files), len(new.files)],
@@ -132,6 +149,14 @@ def _document(comparison: Comparison, top: int) -> dict[str, Any]:
             for grouping in _GROUPINGS
         },
     }
+
+
+def _steps_document(steps: Mapping[str, Iterable[Reason]]) -> list[dict[str, str]]:
+    return [
+        {"operand": operand, "source": reason.source, "rule": reason.rule}
+        for operand, reasons in steps.items()
+        for reason in reasons
+    ]
 
 
 def _difference_document(difference: Difference) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _show(console: Console, forecast: Forecast, top: int) -> None:
     show_changes(console, forecast.recorded())
     if forecast.bounds:
         console.out(console.styled("Known by building only (unzipped, at most)", "title"))
-    for line in columns([(str(each.reason), f"-{human_size(each.at_most)}") for each in forecast.bounds]):
+    for line in columns(_bounds(forecast), left=(0, 1)):
         console.out(f"  {line}")
     show_sizes(console, forecast.sizes, top)
     notice = upload_notice(forecast.sizes.zipped)
@@ -123,6 +123,18 @@ def _show(console: Console, forecast: Forecast, top: int) -> None:
         console.notice(notice)
     read = f"{human_size(forecast.fetched)} of the wheels' {human_size(forecast.packed)}"
     console.notice(f"read {read} from the index; nothing was written")
+
+
+def _bounds(forecast: Forecast) -> list[tuple[str, str]]:
+    """Give each step that is not applied, and in words what it can do."""
+    from layercraft.layer.sizes import human_size
+
+    rows = []
+    for bound in forecast.bounds:
+        saved = f"-{human_size(bound.at_most)}" if bound.at_most else ""
+        grown = "may grow, by how much is not known" if bound.may_grow else ""
+        rows.append((str(bound.reason), ", or ".join(filter(None, (saved, grown)))))
+    return rows
 
 
 def _document(forecast: Forecast, top: int) -> dict[str, Any]:
@@ -143,7 +155,12 @@ def _document(forecast: Forecast, top: int) -> dict[str, Any]:
         "left_out": [msgspec.to_builtins(RecordedLeftOut.of(left)) for left in forecast.locked.left_out],
         "changes": msgspec.to_builtins(forecast.recorded()),
         "bounds": [
-            {"source": each.reason.source, "rule": each.reason.rule, "at_most": each.at_most}
+            {
+                "source": each.reason.source,
+                "rule": each.reason.rule,
+                "at_most": each.at_most,
+                "may_grow": each.may_grow,
+            }
             for each in forecast.bounds
         ],
         "sizes": sizes_document(forecast.sizes, top),
