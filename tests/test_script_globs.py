@@ -175,6 +175,7 @@ def test_lines_that_scripts_have_are_said_in_globs(line: str, globs: list[str]) 
         ("find . \\( -name x -delete", "it ends too early"),
         ("find . " + "! " * 3000 + "-name x -delete", "it nests more than 50 tests"),
         ("find . " + "\\( " * 3000 + "-name x -delete", "it nests more than 50 tests"),
+        ("find . " + "\\( -name a -o -name b \\) " * 3000 + "-delete", "it says more than 1000 alternatives"),
         (f"rm -rf {LAYER}/[^x]*", "whether [^x]* matches python is not looked into"),
         ("find . -name x \\) -delete", "it has ) where nothing more is expected"),
         ("find python -path '*/a*b*c/*' -delete", "the stars in a*b*c may stand for several folders"),

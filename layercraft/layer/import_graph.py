@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from layercraft.layer.tree import Tree
     from layercraft.target import Target
 
-FORMAT = 3
+FORMAT = 4
 """Another number when the same tree may get another answer, so that the cache's is not taken."""
 
 _ROOT = "python"

@@ -20,6 +20,7 @@ _OR = ("-o", "-or")
 _ACTIONS = {"-delete": "remove", "-prune": "prune", "-print": "print", "-print0": "print"}
 _EXECUTING = ("-exec", "-execdir")
 _DEEPEST = 50  # of `!` and parentheses in each other; no script that a person wrote comes near
+_MOST = 1000  # alternatives; parentheses side by side multiply them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,8 @@ class _Parser:
             if self.rest in ("-a", "-and"):
                 self._take()
             following = self._single()
+            if len(found) * len(following) > _MOST:
+                raise NotConvertibleError(f"it says more than {_MOST} alternatives at once")
             found = [_both(first, second) for first in found for second in following]
         return found
 
