@@ -261,13 +261,14 @@ def _touch(path: Path, used: float) -> None:
 def _with_parent(path: Path, action: Callable[[], object]) -> None:
     """Do what puts `path` in place, and make its folder when it is missing.
 
-    Tried again, because another process may remove the empty folder in between.
+    Tried again, because another process may remove the empty folder in between, also while it is being
+    made: then it is said to be there, and is not. A file in its place the last try tells.
     """
     for _ in range(10):
         with suppress(FileNotFoundError):
             action()
             return
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, FileExistsError):
             path.parent.mkdir(parents=True, exist_ok=True)
     action()
 
