@@ -140,7 +140,7 @@ def _stale(job: Job, lock: Lock) -> Iterator[str]:
     active = ActiveRequirements(job.target.markers)
     versions = {pin.name: pin.version for pin in lock.pins}
     excluded = (*job.recipe.exclude, *job.options.exclude, *lock.excluded)
-    way_out = f"make another with `layercraft lock {job.recipe.name}`"
+    way_out = _another_lock(job)
     for asked in job.recipe.requirements.requirements:
         holds = False
         with suppress(InvalidRequirement):  # a resolution would refuse the marker; a lock does not need it
@@ -154,6 +154,11 @@ def _stale(job: Job, lock: Lock) -> Iterator[str]:
             yield f"{asked.source}: {job.options.lock} has {asked.name} {version}, not {asked}; {way_out}"
 
 
+def _another_lock(job: Job) -> str:
+    version = job.target.runtime.name.removeprefix("python")
+    return f"make another with `layercraft lock {job.recipe.name} -r {version} -a {job.target.architecture}`"
+
+
 def _donating(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.requirement for each in recipe.extra_files if each.requirement))
 
@@ -165,7 +170,7 @@ def _donor(requirement: str, job: Job, lock: Lock) -> Pin:
     if found is None:
         raise BadLockError(
             f"{job.options.lock}: it has no wheel for {requirement}, which [files] takes a file of",
-            hint=f"make another with `layercraft lock {job.recipe.name}`",
+            hint=_another_lock(job),
         )
     return found
 

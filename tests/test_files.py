@@ -195,7 +195,7 @@ def test_a_lock_without_the_donor_is_refused_with_the_way_out(layercraft: Comman
     assert ran.code == 1
     assert ran.lines == [
         "error: pylock.p_3_13_x86_64.toml: it has no wheel for donor, which [files] takes a file of",
-        "hint: make another with `layercraft lock w`",
+        "hint: make another with `layercraft lock w -r 3.13 -a x86_64`",
     ]
 
 

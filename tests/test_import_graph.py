@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -216,3 +217,14 @@ def test_the_cache_remembers_names_whole(tmp_path: Path, name: str) -> None:
     assert needed(files, cache=cache) == first
     assert needed({"a/__init__.py": b"", "a/tests/x.py": b""}, cache=cache) == []
     assert needed({"a/__init__.py": b"", "a/tests/x.py": b""}, cache=cache) == []
+
+
+def test_a_table_of_many_names_takes_no_more_than_its_length() -> None:
+    names = ", ".join(f"'tests/data/{number:05}.txt'" for number in range(20_000))
+    source = f"import os\nHERE = os.path.dirname(__file__)\nTABLE = [{names}]".encode()
+    tracemalloc.start()
+    found = needed({"a/__init__.py": source, "a/tests/data/00007.txt": b"", "a/tests/data/x.txt": b""})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == ["a/tests/data/00007.txt"]
+    assert peak < 200 << 20

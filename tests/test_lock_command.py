@@ -151,7 +151,7 @@ def test_a_requirement_that_a_lock_does_not_answer_is_a_warning(
         ran = layercraft.must(command, "mine", "--lock", lock)
         told = [each for each in ran.err.splitlines() if each.startswith("warning: ")]
         source = "warning: layers/mine/requirements.txt, line 2: "
-        way_out = "make another with `layercraft lock mine`"
+        way_out = "make another with `layercraft lock mine -r 3.13 -a x86_64`"
         assert told == ([source + warning.replace("LOCK", lock) + way_out] if warning else [])
 
 

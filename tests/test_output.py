@@ -51,3 +51,10 @@ def test_a_folder_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pa
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError, match="cannot be written: it is a folder"):
         write(Path(path))
+
+
+def test_a_link_that_leads_to_itself_gives_way(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    write(link)
+    assert link.read_text(encoding="utf-8") == "new"

@@ -202,7 +202,7 @@ def refuse_over(option: str, path: Path | None, others: Iterable[Path]) -> None:
     Raises:
         UsageError: `path` is one of the others.
     """
-    if path is not None and path.resolve() in {other.resolve() for other in others}:
+    if path is not None and os.path.realpath(path) in {os.path.realpath(other) for other in others}:
         raise UsageError(f"{option} {path} would write over the layer's own file", hint="name another file")
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from layercraft.layer.tree import Tree
     from layercraft.target import Target
 
-FORMAT = 4
+FORMAT = 5
 """Another number when the same tree may get another answer, so that the cache's is not taken."""
 
 _ROOT = "python"
@@ -45,6 +45,7 @@ _READS_FILES = re.compile(rb"__file__|__path__|importlib(?:[._]|\s+import\s+)res
 _ENTRY_POINTS = ".dist-info/entry_points.txt"
 _ENTRY_MODULE = re.compile(r"^[^=\n]+=\s*([\w.]+)", re.MULTILINE)
 _LARGEST = 32 << 20  # bytes; a larger module is data
+_MOST_PARTS = 12  # of a path; a table of thousands of names has commas between them too
 
 
 def needed_files(
@@ -225,7 +226,8 @@ def _paths(text: str, *, whole: bool) -> Iterable[str]:
     parts = _COMMA.split(_SLASH.sub("/", text))
     if not whole:
         parts[-1] = parts[-1].rpartition("/")[0]
-    ends = ("/".join(filter(None, parts[count:])).strip("./") for count in range(len(parts)))
+    runs = (parts[count : count + _MOST_PARTS] for count in range(len(parts)))
+    ends = ("/".join(filter(None, run)).strip("./") for run in runs)
     alone = (part.strip("./") for part in parts)
     return dict.fromkeys([next(ends), *(path for path in chain(ends, alone) if "/" in path)])
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layercraft.errors import OutputError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
 
 @contextmanager
@@ -25,10 +26,11 @@ def replacing(path: Path) -> Generator[Path]:
         OutputError: the block, the folder or the rename failed with an OSError, or what stands there is
             no regular file.
     """
-    path = path.resolve() if path.is_symlink() else path
-    if path.exists() and not path.is_file():
-        what = "a folder" if path.is_dir() else "no regular file"
-        raise OutputError(f"{path} cannot be written: it is {what}", hint="name another file")
+    with writing(path):
+        path = Path(os.path.realpath(path)) if path.is_symlink() else path
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise OutputError(f"{path} cannot be written: it is {what}", hint="name another file")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with writing(path):

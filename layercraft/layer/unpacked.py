@@ -8,6 +8,7 @@ import shutil
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layercraft.errors import OutputError
@@ -18,7 +19,6 @@ from layercraft.layer.placement import is_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from layercraft.events import Reporter
     from layercraft.layer.tree import Entry, Tree
@@ -59,7 +59,7 @@ def lay_out(
             file system folds case, or something cannot be written.
         BadWheelError: a member is not what its headers tell.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))
     temporary = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"  # the root has no name
     try:
         with writing(folder):

@@ -155,7 +155,7 @@ class _Reading:
 
     def read(self, path: Path, kind: Kind, asker: str, readers: tuple[Path, ...]) -> None:
         """Read one file as `kind`; `asker` is the line that names it, `readers` led here, outermost first."""
-        actual = path.resolve()
+        actual = Path(os.path.realpath(path))
         if actual in readers:
             chain = " → ".join(one.name for one in (*readers[readers.index(actual) :], actual))
             self.problems.append(RequirementError(f"{asker}: the files include each other: {chain}"))
