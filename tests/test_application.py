@@ -34,23 +34,20 @@ def test_every_command_has_a_help_of_its_own(layercraft: CommandLine, named: str
     assert f"Usage: layercraft {named} " in layercraft.must(named, "--help").out
 
 
+def loaded(code: str) -> set[str]:
+    """Give the modules that are there when a Python of its own has run this code."""
+    told = f"{code}; import sys; print(*(name for name, module in sys.modules.items() if module))"
+    ran = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    return set(ran.stdout.split())
+
+
 def test_a_command_loads_nothing_of_the_others() -> None:
-    code = (
-        "import sys; from layercraft.cli.application import application; application('lock');"
-        "print(*(name for name in sys.modules if name.startswith('layercraft.cli.')))"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(ran.stdout.split())
-    assert "layercraft.cli.layers" in loaded
-    assert loaded.isdisjoint({"layercraft.cli.publishing", "layercraft.cli.verification"})
+    found = loaded("from layercraft.cli.application import application; application('lock')")
+    assert "layercraft.cli.layers" in found
+    assert found.isdisjoint({"layercraft.cli.publishing", "layercraft.cli.verification"})
 
 
 def test_the_process_loads_nothing_of_httpx_that_it_has_no_use_for() -> None:
-    code = (
-        "import sys; from layercraft.cli import _start_sooner; _start_sooner();"
-        "import httpx; httpx.Client(); print(*(name for name in sys.modules if sys.modules[name]))"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(ran.stdout.split())
-    assert "httpcore" in loaded
-    assert loaded.isdisjoint({"rich", "pygments", "trio", "h2"})
+    found = loaded("from layercraft.cli import _start_sooner; _start_sooner(); import httpx; httpx.Client()")
+    assert "httpcore" in found
+    assert found.isdisjoint({"rich", "pygments", "trio", "h2"})

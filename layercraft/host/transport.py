@@ -7,7 +7,6 @@ httpx is imported and the certificates are read when the first request is made. 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -153,6 +152,8 @@ class Transport:
 
 
 def _opened_pool(user_agent: str | None, trusted: Callable[[], ssl.SSLContext] | None) -> httpx.Client:
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=1) as aside:
         read = aside.submit(trusted) if trusted else None
         import httpx
